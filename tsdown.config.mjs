@@ -28,7 +28,6 @@ export default defineConfig({
   outExtensions: () => ({ js: ".js" }),
   dts: false,
   clean: false,
-  logLevel: "warn",
   deps: { alwaysBundle: ["commander", "valibot"] },
   plugins: [libraryStaysOutside],
 });

@@ -1,0 +1,47 @@
+import { isBuiltin } from "node:module";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build, type Plugin } from "vite";
+import { expect, test } from "vitest";
+import { root } from "../built.ts";
+
+/** Gzipped size of what a browser loads to use all of an entry, minified, in KiB. */
+const BUDGETS = [{ entry: "src/index.ts", what: "core and the WebAssembly backend", maxGzipKib: 60 }] as const;
+
+/** Bundles an entry for the browser; answers the code's size and the Node modules that it reached, with their importers. */
+async function bundle(entry: string): Promise<{ gzipKib: number; nodeModules: string[] }> {
+  const nodeModules: string[] = [];
+  const watchForNode: Plugin = {
+    name: "watch-for-node",
+    enforce: "pre",
+    resolveId(specifier, importer) {
+      if (!isBuiltin(specifier)) return null;
+      nodeModules.push(`${specifier}, imported by ${importer}`);
+      return { id: specifier, external: true };
+    },
+  };
+  const result = await build({
+    root,
+    configFile: false,
+    logLevel: "error",
+    plugins: [watchForNode],
+    build: { write: false, target: "es2023", lib: { entry: join(root, entry), formats: ["es"] } },
+  });
+  const outputs = (Array.isArray(result) ? result : [result]).flatMap((part) => ("output" in part ? part.output : []));
+  const code = outputs.map((part) => (part.type === "chunk" ? part.code : part.source));
+  const bytes = code.reduce((sum, text) => sum + gzipSync(text, { level: 9 }).length, 0);
+  return { gzipKib: bytes / 1024, nodeModules };
+}
+
+test.each(BUDGETS)("$entry ($what) loads in a browser within $maxGzipKib KiB", async ({ entry, maxGzipKib }) => {
+  const { gzipKib, nodeModules } = await bundle(entry);
+  expect(nodeModules).toEqual([]);
+  expect(gzipKib).toBeGreaterThan(1);
+  expect(gzipKib).toBeLessThanOrEqual(maxGzipKib);
+});
+
+test("a Node module in a bundle is noticed", async () => {
+  const { nodeModules } = await bundle("test/package/needs-node.ts");
+  expect(nodeModules).toHaveLength(1);
+  expect(nodeModules[0]).toMatch(/^node:fs, imported by .*needs-node\.ts$/);
+});
