@@ -6,7 +6,8 @@ import { fromSums, resultData } from "./layout.ts";
 type Four = readonly [number, number, number, number];
 
 const outputSize = (size: number, params: PoolParams, axis: 0 | 1): number =>
-  Math.floor((size + params.padding[axis][0] + params.padding[axis][1] - params.window[axis]) / params.stride[axis]) + 1;
+  Math.floor((size + params.padding[axis][0] + params.padding[axis][1] - params.window[axis]) / params.stride[axis]) +
+  1;
 
 const pooledShape = (input: Shape, params: PoolParams): Shape => [
   input[0] as number,
