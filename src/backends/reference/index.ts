@@ -1,0 +1,2 @@
+export { type ReferenceOptions, referenceBackend } from "./reference.ts";
+export type { Precision } from "./store.ts";
