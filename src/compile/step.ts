@@ -1,0 +1,332 @@
+import { type Aval, formatAval, sameShape, sizeOf } from "../core/dtype.ts";
+import { OptionError, ShapeError } from "../core/errors.ts";
+import { HostArray, newData } from "../core/host-array.ts";
+import { foldKey, keyOf } from "../core/prng.ts";
+import { leavesOf, mapTree, type Tree, unflatten } from "../core/tree.ts";
+import type { Program } from "../ir/program.ts";
+import type { Tensor } from "../ops/tensor.ts";
+import { Key } from "../trace/random.ts";
+import { type InputSpec, inPhase, type OutputSpec, type Tracer, traceProgram } from "../trace/trace.ts";
+import type { Backend, Executable, Feeds, RunOptions, RunReport, Store } from "./backend.ts";
+
+type TensorTree = Tree<Tensor>;
+type HostTree = Tree<HostArray>;
+/** Tensors in the form of a tree of host arrays. */
+export type Traced<T> = T extends HostArray | Aval ? Tensor : { readonly [K in keyof T]: Traced<T[K]> };
+
+export type RunLength = { readonly stepsPerEpoch?: number; readonly totalSteps?: number };
+/** A number, or anything with the pure `at` of a schedule. */
+export type HyperValue = number | { at(step: number, run: RunLength): number };
+
+type HyperFeed = {
+  readonly feed: string;
+  readonly name: string;
+  readonly value: HyperValue;
+  readonly map: ((value: number) => number) | undefined;
+};
+
+/** What a step's function is given beside its state and batch. */
+export interface StepContext {
+  /** The key of this step; dropout and noise fold it with their layer's path. */
+  readonly key: Key;
+  /** Completed updates before this step, i32[]. */
+  readonly step: Tensor;
+  /** A scalar fed anew each step: changing it never recompiles. `map` runs on the host in doubles, its result is rounded to f32. */
+  hyper(name: string, value: HyperValue, map?: (value: number) => number): Tensor;
+  /** What an update rule needs. */
+  forUpdate<P extends TensorTree>(params: P, loss: Tensor): UpdateInputs<P>;
+}
+
+export type UpdateInputs<P extends TensorTree = TensorTree> = {
+  readonly params: P;
+  readonly loss: Tensor;
+  readonly step: Tensor;
+  hyper(name: string, value: HyperValue, map?: (value: number) => number): Tensor;
+};
+
+export type StepResult = {
+  /** New state, of the form of the old; left out by an evaluation, which changes nothing. */
+  readonly state?: TensorTree;
+  /** Handed back for every step: scalars or arrays. */
+  readonly metrics?: Readonly<Record<string, Tensor>>;
+  /** bool[]: where false, the whole state stays as it was and the update does not count. */
+  readonly commit?: Tensor;
+};
+
+export type StepOptions<S, B, D> = {
+  readonly state: S;
+  /** Types of what is fed for each step; arrays stand for their types. */
+  readonly batch: B;
+  /** Arrays that live beside the state and are only read: a resident data set. */
+  readonly data?: D;
+  readonly seed?: number;
+  /** Shared with another step's: its state and data are used as they are. */
+  readonly store?: Store;
+  readonly run?: RunLength;
+};
+
+const COMPLETED = "completed";
+
+function trace<S extends HostTree, B extends Tree<HostArray | Aval>, D extends HostTree>(
+  fn: (state: Traced<S>, batch: Traced<B>, ctx: StepContext, data: Traced<D>) => StepResult,
+  options: StepOptions<S, B, D>,
+  hypers: HyperFeed[],
+): Program {
+  const typeOf = (leaf: HostArray | Aval): Aval => (leaf instanceof HostArray ? leaf.aval : leaf);
+  const state = leavesOf<HostArray>(options.state, "state");
+  const data = leavesOf<HostArray>(options.data ?? [], "data");
+  const batch = avalLeaves(options.batch, "batch");
+  const inputs: InputSpec[] = [
+    ...state.map(([path, leaf]): InputSpec => ({ path, aval: leaf.aval, role: "state" })),
+    { path: COMPLETED, aval: { dtype: "i32", shape: [] }, role: "state" },
+    ...data.map(([path, leaf]): InputSpec => ({ path, aval: leaf.aval, role: "data" })),
+    ...batch.map(([path, leaf]): InputSpec => ({ path, aval: typeOf(leaf), role: "feed" })),
+    { path: "key", aval: { dtype: "i32", shape: [2] }, role: "feed" },
+  ];
+  return traceProgram(inputs, (tensors, tracer) => {
+    const at = new Map(inputs.map((input, i) => [input.path, tensors[i] as Tensor]));
+    const pick = (form: unknown, prefix: string): TensorTree => unflattenAvals(form, at, prefix);
+    const completed = at.get(COMPLETED) as Tensor;
+    const hyper = hyperReader(tracer, hypers);
+    const ctx: StepContext = {
+      key: new Key(at.get("key") as Tensor),
+      step: completed,
+      hyper,
+      forUpdate: (params, loss) => ({ params, loss, step: completed, hyper }),
+    };
+    const result = fn(
+      pick(options.state, "state") as Traced<S>,
+      pick(options.batch, "batch") as Traced<B>,
+      ctx,
+      pick(options.data ?? [], "data") as Traced<D>,
+    );
+    const outputs: OutputSpec[] = [];
+    const { commit } = result;
+    if (result.state !== undefined)
+      inPhase(completed, "update", () => {
+        const next = new Map(leavesOf<Tensor>(result.state as TensorTree, "state"));
+        for (const [path, leaf] of state) {
+          const value = next.get(path);
+          next.delete(path);
+          if (!value) throw new ShapeError(`step: the new state lacks ${path}; expected the form of the old one.`);
+          if (value.dtype !== leaf.dtype || !sameShape(value.shape, leaf.shape))
+            throw new ShapeError(
+              `step: ${path} enters as ${formatAval(leaf.aval)} and leaves as ${formatAval(value.aval)}; expected the same type.`,
+            );
+          const old = at.get(path) as Tensor;
+          if (value !== old) outputs.push({ path, value: commit ? commit.select(value, old) : value, role: "state" });
+        }
+        if (next.size > 0)
+          throw new ShapeError(
+            `step: the new state has ${[...next.keys()].join(", ")}; expected the form of the old one.`,
+          );
+        outputs.push({ path: COMPLETED, value: completed.add(commit ? commit.cast("i32") : 1), role: "state" });
+      });
+    for (const [name, value] of Object.entries(result.metrics ?? {}))
+      outputs.push({ path: name, value, role: "result" });
+    return outputs;
+  });
+}
+
+/** Leaves of a tree that may hold plain `{dtype, shape}` objects for types. */
+function avalLeaves(tree: unknown, prefix: string): (readonly [string, HostArray | Aval])[] {
+  return leavesOf(wrapAvals(tree) as Tree<Leaf>, prefix).map(([path, leaf]) => [path, leaf.type]);
+}
+
+class Leaf {
+  readonly type: HostArray | Aval;
+  constructor(type: HostArray | Aval) {
+    this.type = type;
+  }
+}
+
+const isAval = (node: unknown): node is Aval =>
+  typeof node === "object" &&
+  node !== null &&
+  typeof (node as Partial<Aval>).dtype === "string" &&
+  Array.isArray((node as Partial<Aval>).shape);
+
+function wrapAvals(node: unknown): unknown {
+  if (node instanceof HostArray || isAval(node)) return new Leaf(node);
+  if (Array.isArray(node)) return node.map(wrapAvals);
+  return Object.fromEntries(Object.entries(node as object).map(([name, child]) => [name, wrapAvals(child)]));
+}
+
+function unflattenAvals(form: unknown, at: ReadonlyMap<string, Tensor>, prefix: string): TensorTree {
+  return mapTree(wrapAvals(form) as Tree<Leaf>, (_, path) => at.get(path) as Tensor, prefix);
+}
+
+function hyperReader(tracer: Tracer, hypers: HyperFeed[]): StepContext["hyper"] {
+  const made = new Map<string, Tensor>();
+  return (name, value, map) => {
+    const known = hypers.find((h) => h.name === name && h.value === value && h.map?.toString() === map?.toString());
+    if (known) return made.get(known.feed) as Tensor;
+    const feed = `hyper.${name}${hypers.some((h) => h.feed === `hyper.${name}`) ? `.${hypers.length}` : ""}`;
+    hypers.push({ feed, name, value, map });
+    const tensor = tracer.input(feed, { dtype: "f32", shape: [] }, "feed");
+    made.set(feed, tensor);
+    return tensor;
+  };
+}
+
+/** A compiled step with its state. No device handle is visible; the state is read and loaded as host arrays. */
+export class Step<S extends HostTree = HostTree> {
+  readonly program: Program;
+  readonly executable: Executable;
+  readonly store: Store;
+  /** Updates attempted so far: the argument of every schedule. */
+  attempted = 0;
+  private readonly form: S;
+  private readonly hypers: readonly HyperFeed[];
+  private readonly seed: number;
+  private readonly runLength: RunLength;
+  private readonly overrides = new Map<string, number>();
+  private readonly factors = new Map<string, number>();
+
+  constructor(
+    executable: Executable,
+    store: Store,
+    form: S,
+    hypers: readonly HyperFeed[],
+    seed: number,
+    run: RunLength,
+  ) {
+    this.executable = executable;
+    this.program = executable.program;
+    this.store = store;
+    this.form = form;
+    this.hypers = hypers;
+    this.seed = seed;
+    this.runLength = run;
+  }
+
+  get hyperNames(): readonly string[] {
+    return [...new Set(this.hypers.map((h) => h.name))];
+  }
+
+  /** Fixes a hyperparameter from the next call on; null hands it back to its schedule. Throws OptionError if it is not in the program. */
+  setHyper(name: string, value: number | null): void {
+    this.expectHyper(name);
+    if (value === null) this.overrides.delete(name);
+    else this.overrides.set(name, value);
+  }
+
+  /** Multiplies a hyperparameter from the next call on, e.g. the rate by a plateau's factor. */
+  setFactor(name: string, factor: number): void {
+    this.expectHyper(name);
+    this.factors.set(name, factor);
+  }
+
+  private expectHyper(name: string): void {
+    if (!this.hyperNames.includes(name))
+      throw new OptionError(
+        `hyperparameter: got "${name}"; expected one of ${this.hyperNames.join(", ") || "(this step has none)"}. One left out of the optimizer is not in the program.`,
+        name,
+      );
+  }
+
+  /** The value of a hyperparameter at an attempted update. */
+  hyperAt(name: string, step: number): number {
+    const hyper = this.hypers.find((h) => h.name === name);
+    if (!hyper)
+      throw new OptionError(`hyperparameter: got "${name}"; expected one of ${this.hyperNames.join(", ")}.`, name);
+    return this.valueOf(hyper, step);
+  }
+
+  private valueOf(hyper: HyperFeed, step: number): number {
+    const base =
+      this.overrides.get(hyper.name) ??
+      (typeof hyper.value === "number" ? hyper.value : hyper.value.at(step, this.runLength));
+    return base * (this.factors.get(hyper.name) ?? 1);
+  }
+
+  /** Runs `steps` steps; `batch` holds, for each path, steps x elements. */
+  async run(batch: Tree<HostArray> | Feeds, steps = 1, options: RunOptions = {}): Promise<RunReport> {
+    const feeds: Record<string, Feeds[string]> = {};
+    for (const { path, value, role } of this.program.inputs) {
+      if (role !== "feed") continue;
+      const hyper = this.hypers.find((h) => h.feed === path);
+      if (hyper) {
+        feeds[path] = Float32Array.from({ length: steps }, (_, i) => {
+          const v = this.valueOf(hyper, this.attempted + i);
+          return hyper.map ? hyper.map(v) : v;
+        });
+      } else if (path === "key") {
+        const words = new Int32Array(2 * steps);
+        for (let i = 0; i < steps; i++)
+          words.set(
+            foldKey(keyOf(this.seed), this.attempted + i).map((w) => w | 0),
+            2 * i,
+          );
+        feeds[path] = words;
+      } else {
+        feeds[path] = batchFeed(batch, path, value.aval, steps);
+      }
+    }
+    const report = await this.executable.run(steps, feeds, options);
+    this.attempted += steps;
+    return report;
+  }
+
+  /** The state as host arrays, in PyTorch's layouts. */
+  async read(): Promise<S> {
+    const paths = leavesOf<HostArray>(this.form, "state").map(([path]) => path);
+    const values = await Promise.all(paths.map((path) => this.store.read(path)));
+    return unflatten(this.form as HostTree, values) as S;
+  }
+
+  /** Replaces the state. Throws ShapeError where a type differs. */
+  load(state: S): void {
+    const given = new Map(leavesOf<HostArray>(state, "state"));
+    for (const [path, leaf] of leavesOf<HostArray>(this.form, "state")) {
+      const value = given.get(path);
+      if (!value || value.dtype !== leaf.dtype || !sameShape(value.shape, leaf.shape))
+        throw new ShapeError(
+          `load: got ${value ? formatAval(value.aval) : "nothing"} for ${path}; expected ${formatAval(leaf.aval)}.`,
+          path,
+        );
+    }
+    for (const [path, value] of given) this.store.write(path, value);
+  }
+}
+
+function batchFeed(batch: Tree<HostArray> | Feeds, path: string, aval: Aval, steps: number): Feeds[string] {
+  const direct = (batch as Feeds)[path];
+  const found = direct ?? leavesOf(batch as Tree<HostArray>, "batch").find(([p]) => p === path)?.[1];
+  const data = found instanceof HostArray ? found.data : found;
+  const expected = steps * sizeOf(aval.shape);
+  if (!data || !ArrayBuffer.isView(data) || data.length !== expected)
+    throw new ShapeError(
+      `step: got ${data && ArrayBuffer.isView(data) ? `${data.length} values` : "nothing"} for ${path}; expected ${steps} x ${formatAval(aval)}.`,
+      path,
+    );
+  return data;
+}
+
+/**
+ * Traces, compiles and binds a training step: the function runs once, then the compiled program repeats it.
+ *
+ * @example
+ * const step = await compileStep(backend, (state, batch) => {
+ *   const [loss, g] = valueAndGrad((w: Tensor) => w.mul(batch.x).sub(batch.y).square().mean())(state.w);
+ *   return { state: { w: state.w.sub(g.mul(0.1)) }, metrics: { loss } };
+ * }, { state: { w: array([0]) }, batch: { x: aval("f32", [1]), y: aval("f32", [1]) } });
+ * (await step.run({ x: array([1]), y: array([2]) })).results.loss // -> Float32Array [ 4 ]
+ */
+export async function compileStep<S extends HostTree, B extends Tree<HostArray | Aval>, D extends HostTree = []>(
+  backend: Backend,
+  fn: (state: Traced<S>, batch: Traced<B>, ctx: StepContext, data: Traced<D>) => StepResult,
+  options: StepOptions<S, B, D>,
+): Promise<Step<S>> {
+  const hypers: HyperFeed[] = [];
+  const program = trace(fn, options, hypers);
+  const store = options.store ?? backend.createStore();
+  const put = (path: string, value: HostArray): void => {
+    if (!store.has(path)) store.write(path, value);
+  };
+  for (const [path, value] of leavesOf<HostArray>(options.state, "state")) put(path, value);
+  for (const [path, value] of leavesOf<HostArray>(options.data ?? [], "data")) put(path, value);
+  put(COMPLETED, new HostArray("i32", [], newData("i32", 1)));
+  const executable = await backend.compile(program, store);
+  return new Step(executable, store, options.state, hypers, options.seed ?? 0, options.run ?? {});
+}

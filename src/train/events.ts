@@ -1,0 +1,38 @@
+import type { HostArray } from "../core/host-array.ts";
+import type { Phase } from "../ir/program.ts";
+
+export type Metrics = Readonly<Record<string, number>>;
+
+/** Parameters and buffers by their names in PyTorch's `state_dict`. */
+export type Weights = Readonly<Record<string, HostArray>>;
+
+/** What callbacks receive, the run's log stores one JSON line each, and tests replay. Fields named `time*` are wall clock; all others repeat exactly. */
+export type TrainEvent =
+  | { readonly type: "start"; readonly time: number; readonly run: string; readonly config: unknown; readonly totalSteps: number; readonly stepsPerEpoch: number; readonly parameters: number; readonly peakBytes: number }
+  /** `step` counts finished steps from 1; metrics are of that step's mini-batch. `timeMs` is the mean time of a step in its call. */
+  | { readonly type: "step"; readonly step: number; readonly epoch: number; readonly rate: number; readonly metrics: Metrics; readonly timeMs: number }
+  /** Sampled: one step in 64 is instrumented; the split is scaled to the epoch's time. */
+  | { readonly type: "epoch"; readonly epoch: number; readonly step: number; readonly rate: number; readonly train: Metrics; readonly validation: Metrics; readonly timeMs: number; readonly timeByPhase: Readonly<Record<Phase, number>>; readonly samplesPerEpoch: number }
+  | { readonly type: "intervention"; readonly step: number; readonly hyper: string; readonly value: number | null }
+  | { readonly type: "checkpoint"; readonly step: number; readonly file: string }
+  | { readonly type: "finding"; readonly step: number; readonly severity: "info" | "warning" | "error"; readonly text: string; readonly evidence: unknown }
+  | { readonly type: "test"; readonly metrics: Metrics; readonly timeMs: number }
+  | { readonly type: "end"; readonly reason: "done" | "stopped" | "failed"; readonly step: number; readonly error?: string; readonly timeMs: number };
+
+export interface Control {
+  stop(reason: string): void;
+  /** Sets a hyperparameter from the next call on; null hands it back to its schedule. */
+  setHyper(name: string, value: number | null): void;
+  /** A copy of the weights as they are now. */
+  weights(): Promise<Weights>;
+  /** Replaces all weights; throws OptionError where a name is missing or unknown, ShapeError where a shape differs. */
+  setWeights(weights: Weights): void;
+}
+
+export interface Callback<S = unknown> {
+  readonly name: string;
+  on(event: TrainEvent, control: Control): void | Promise<void>;
+  /** State that resume must restore, e.g. early stopping's patience. */
+  save?(): S;
+  load?(state: S): void;
+}
