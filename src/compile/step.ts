@@ -159,7 +159,7 @@ function unflattenAvals(form: unknown, at: ReadonlyMap<string, Tensor>, prefix: 
 function hyperReader(tracer: Tracer, hypers: HyperFeed[]): StepContext["hyper"] {
   const made = new Map<string, Tensor>();
   return (name, value, map) => {
-    const known = hypers.find((h) => h.name === name && h.value === value && h.map?.toString() === map?.toString());
+    const known = hypers.find((h) => h.name === name && h.value === value && h.map === map);
     if (known) return made.get(known.feed) as Tensor;
     const feed = `hyper.${name}${hypers.some((h) => h.feed === `hyper.${name}`) ? `.${hypers.length}` : ""}`;
     hypers.push({ feed, name, value, map });

@@ -26,7 +26,10 @@ export type UnaryOp =
   | "sigmoid"
   | "sin"
   | "cos"
-  | "erf";
+  | "erf"
+  /** Reinterprets the 32 bits. */
+  | "asInt"
+  | "asFloat";
 export type BinaryOp =
   | "add"
   | "sub"
@@ -160,7 +163,8 @@ export class Loops {
     });
   }
   unary(op: UnaryOp, a: Scalar): Scalar {
-    return this.intern(`${op}(${a.id})`, { kind: "unary", lane: a.lane, op, a });
+    const lane = op === "asInt" ? "i32" : op === "asFloat" ? "f32" : a.lane;
+    return this.intern(`${op}(${a.id})`, { kind: "unary", lane, op, a });
   }
   binary(op: BinaryOp, a: Scalar, b: Scalar): Scalar {
     const compares = op === "eq" || op === "ne" || op === "lt" || op === "le" || op === "gt" || op === "ge";
