@@ -71,6 +71,7 @@ describe("idx", () => {
   test("u8 data is a view of the file's bytes", () => {
     const bytes = encodeIdx(array(new Uint8Array([1, 2, 3])));
     expect(decodeIdx(bytes).data.buffer).toBe(bytes.buffer);
+    expect(decodeIdx(Buffer.from(bytes)).data).toStrictEqual(new Uint8Array([1, 2, 3]));
   });
 
   test("a truncated file is named with both sizes", () => {

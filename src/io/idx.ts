@@ -97,7 +97,13 @@ export function decodeIdx(bytes: Uint8Array, name = "idx"): HostArray {
     );
   }
   const type = elementTypeOf(bytes, name);
-  if (type.name === "u8") return new HostArray("u8", shape, bytes.subarray(headerBytes));
+  // Not bytes.subarray: of a Node Buffer that would be a Buffer, whose slice() is not an array's.
+  if (type.name === "u8")
+    return new HostArray(
+      "u8",
+      shape,
+      new Uint8Array(bytes.buffer, bytes.byteOffset + headerBytes, totalBytes - headerBytes),
+    );
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const length = (totalBytes - headerBytes) / type.bytes;
   const data = type.dtype === "f32" ? new Float32Array(length) : new Int32Array(length);

@@ -146,6 +146,14 @@ describe("reading other types", () => {
   });
 });
 
+test("arrays are plain copies, also of a Node Buffer", () => {
+  const bytes = Buffer.from(encodeSafetensors({ x: array(new Uint8Array([1, 2])), y: array([3]) }));
+  const { tensors } = decodeSafetensors(bytes);
+  bytes.fill(0xff);
+  expect(tensors.x?.data).toStrictEqual(new Uint8Array([1, 2]));
+  expect(tensors.y?.data).toStrictEqual(new Float32Array([3]));
+});
+
 describe("hostile files", () => {
   const entry = (shape: unknown, offsets: unknown, dtype: unknown = "U8") => ({ dtype, shape, data_offsets: offsets });
 

@@ -122,16 +122,18 @@ type Entry = {
 
 /**
  * The arrays and notes of a safetensors file. F32, I32, U8 and BOOL are read as they are; F64, F16 and BF16 become f32;
- * I64, U64, U32, I16, U16 and I8 become i32, refused where a value does not fit. Arrays are copies of `bytes`.
+ * I64, U64, U32, I16, U16 and I8 become i32, refused where a value does not fit. Arrays are copies, not views of `file`.
  *
  * The file is taken as hostile: the header's size, names, types, shapes and offsets are checked (in range, no overlap, no
  * gap) before anything is allocated for them. Throws DataError naming `name` and the array or offset.
  */
 export function decodeSafetensors(
-  bytes: Uint8Array,
+  file: Uint8Array,
   name = "safetensors",
   options: DecodeSafetensorsOptions = {},
 ): Safetensors {
+  // A plain view: of a Node Buffer, slice() would not copy.
+  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
   const { header, dataStart } = readHeader(bytes, name, options.maxHeaderBytes ?? MAX_HEADER_BYTES);
   const entries: Entry[] = [];
   let metadata: Readonly<Record<string, string>> = {};
