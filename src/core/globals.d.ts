@@ -13,6 +13,8 @@ declare var performance: { now(): number };
 
 declare function queueMicrotask(callback: () => void): void;
 
+declare function setTimeout(callback: () => void, delayMs?: number): unknown;
+
 declare class TextEncoder {
   encode(input?: string): Uint8Array<ArrayBuffer>;
 }
