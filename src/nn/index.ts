@@ -1,0 +1,45 @@
+/** Layers, initialisers, losses, metrics and model builders: the `nn` namespace. */
+export { elu, type GeluOptions, gelu, leakyRelu, relu, sigmoid, softmax, tanh } from "./activations.ts";
+export { type BatchNormOptions, batchNorm } from "./batch-norm.ts";
+export { type Calls, type Children, compose, residual } from "./compose.ts";
+export type { ConfigReader, FromConfig } from "./config-reader.ts";
+export { type Conv2dOptions, conv2d } from "./conv.ts";
+export type { CrossEntropyOptions } from "./cross-entropy.ts";
+export { defineLayer, type LayerDefinition } from "./define-layer.ts";
+export { dropout } from "./dropout.ts";
+export * as init from "./init.ts";
+export type {
+  AnyLayer,
+  AvalsOf,
+  Json,
+  Layer,
+  LayerConfig,
+  LayerContext,
+  LayerInit,
+  TensorsOf,
+  Trait,
+} from "./layer.ts";
+export {
+  initializerFromConfig,
+  type LayerKinds,
+  layerFromConfig,
+  lossFromConfig,
+  modelFromConfig,
+} from "./layer-from-config.ts";
+export { type LinearOptions, linear } from "./linear.ts";
+export {
+  crossEntropy,
+  type HingeOptions,
+  hinge,
+  type Loss,
+  meanSquaredError,
+  type SquaredErrorOptions,
+} from "./losses.ts";
+export * as metrics from "./metrics.ts";
+export { accuracy, type Metric } from "./metrics.ts";
+export { Model, model, type PassOptions } from "./model.ts";
+export { type CnnOptions, cnn, type MlpOptions, mlp } from "./models.ts";
+export { flatten, identity, lambda } from "./plain-layers.ts";
+export { avgPool2d, type GlobalPoolOptions, globalAvgPool2d, maxPool2d } from "./pooling.ts";
+export type { Reduction } from "./reduction.ts";
+export { sequential } from "./sequential.ts";

@@ -1,0 +1,140 @@
+import { OptionError } from "../core/errors.ts";
+import { elu, gelu, leakyRelu, relu, sigmoid, softmax, tanh } from "./activations.ts";
+import { batchNorm } from "./batch-norm.ts";
+import { residual } from "./compose.ts";
+import { ConfigReader, type FromConfig } from "./config-reader.ts";
+import { conv2d } from "./conv.ts";
+import { dropout } from "./dropout.ts";
+import * as init from "./init.ts";
+import type { Layer, LayerConfig } from "./layer.ts";
+import { linear } from "./linear.ts";
+import type { Loss } from "./losses.ts";
+import { crossEntropy, hinge, meanSquaredError } from "./losses.ts";
+import { Model } from "./model.ts";
+import { flatten, identity } from "./plain-layers.ts";
+import { avgPool2d, globalAvgPool2d, maxPool2d } from "./pooling.ts";
+import { sequential } from "./sequential.ts";
+
+/** Layers of your own by kind, for configurations that name them. */
+export type LayerKinds = { readonly [kind: string]: FromConfig<Layer> };
+
+const INITIALIZERS: { readonly [kind: string]: FromConfig<init.Initializer> } = {
+  constant: (o) => init.constant(o.number("value")),
+  zeros: () => init.zeros(),
+  ones: () => init.ones(),
+  normal: (o) => init.normal(o.numbers("mean", "std")),
+  uniform: (o) => init.uniform(o.numbers("low", "high")),
+  truncatedNormal: (o) => init.truncatedNormal(o.numbers("mean", "std", "low", "high")),
+  heNormal: (o) => init.heNormal({ ...o.choice("mode", ["fanIn", "fanOut"]), ...o.numbers("slope") }),
+  heUniform: (o) => init.heUniform({ ...o.choice("mode", ["fanIn", "fanOut"]), ...o.numbers("slope") }),
+  xavierNormal: (o) => init.xavierNormal(o.numbers("gain")),
+  xavierUniform: (o) => init.xavierUniform(o.numbers("gain")),
+  lecunNormal: () => init.lecunNormal(),
+  lecunUniform: () => init.lecunUniform(),
+  orthogonal: (o) => init.orthogonal(o.numbers("gain")),
+};
+
+const LAYERS: LayerKinds = {
+  linear: (o) =>
+    linear(o.number("outFeatures"), { ...o.booleans("bias"), ...o.numbers("inFeatures"), ...initializersOf(o) }),
+  conv2d: (o) =>
+    conv2d(o.number("outChannels"), o.size("kernel"), {
+      ...o.booleans("bias"),
+      ...o.numbers("groups"),
+      ...o.sizes("stride", "dilation"),
+      ...(o.has("padding") ? { padding: o.is("padding", "same") ? "same" : o.size("padding") } : {}),
+      ...initializersOf(o),
+    }),
+  maxPool2d: (o) => maxPool2d(o.size("window"), o.sizes("stride", "padding")),
+  avgPool2d: (o) => avgPool2d(o.size("window"), o.sizes("stride", "padding")),
+  globalAvgPool2d: (o) => globalAvgPool2d(o.booleans("keepDims")),
+  batchNorm: (o) =>
+    batchNorm({
+      ...(o.is("momentum", null) ? { momentum: null } : o.numbers("momentum")),
+      ...o.numbers("eps"),
+      ...o.booleans("affine", "trackRunningStats"),
+    }),
+  dropout: (o) => dropout(o.number("p")),
+  flatten: (o) => flatten(o.number("start")),
+  identity: () => identity(),
+  relu: () => relu(),
+  leakyRelu: (o) => leakyRelu(o.number("slope")),
+  elu: (o) => elu(o.number("alpha")),
+  gelu: (o) => gelu(o.choice("approximate", ["none", "tanh"])),
+  sigmoid: () => sigmoid(),
+  tanh: () => tanh(),
+  softmax: (o) => softmax(o.number("axis")),
+  sequential: (o, build) =>
+    sequential(Object.fromEntries(o.records("layers").map((each) => [each.text("name"), build(each.record("layer"))]))),
+  residual: (o, build) =>
+    residual(build(o.record("inner")), o.has("shortcut") ? build(o.record("shortcut")) : undefined),
+};
+
+const LOSSES: { readonly [kind: string]: FromConfig<Loss> } = {
+  crossEntropy: (o) =>
+    crossEntropy({
+      ...o.numbers("labelSmoothing"),
+      ...o.choice("reduction", ["mean", "sum"]),
+      ...(o.has("weight") ? { weight: o.list("weight") } : {}),
+    }),
+  hinge: (o) => hinge({ ...o.numbers("delta"), ...o.booleans("squared"), ...o.choice("reduction", ["mean", "sum"]) }),
+  meanSquaredError: (o) => meanSquaredError(o.choice("reduction", ["mean", "sum"])),
+};
+
+function initializersOf(o: ConfigReader): { weightInit?: init.Initializer; biasInit?: init.Initializer } {
+  const found: { weightInit?: init.Initializer; biasInit?: init.Initializer } = {};
+  for (const name of ["weightInit", "biasInit"] as const)
+    if (o.has(name)) found[name] = initializerFromConfig(o.record(name));
+  return found;
+}
+
+/** An initialiser from its configuration. One of a kind of your own comes back too, and fails when it is asked to sample. */
+export function initializerFromConfig(config: LayerConfig): init.Initializer {
+  const known = Object.hasOwn(INITIALIZERS, config.kind) ? INITIALIZERS[config.kind] : undefined;
+  if (known) return known(new ConfigReader(config), unknownLayer);
+  return {
+    config,
+    sample: () => {
+      throw new OptionError(
+        `init: got the kind "${config.kind}"; expected one of ${Object.keys(INITIALIZERS).join(", ")}.`,
+      );
+    },
+  };
+}
+
+function unknownLayer(config: LayerConfig): never {
+  throw new OptionError(`config: got the layer kind "${config.kind}" here; expected no layer.`);
+}
+
+/**
+ * The layer whose `config` this is. Layers of your own (`defineLayer`, `compose`, `lambda`) are built by the functions you
+ * give under their kinds; these win over the built-in ones.
+ *
+ * Errors: OptionError that names the kind and option which do not fit.
+ *
+ * @example
+ * const copy = nn.layerFromConfig(JSON.parse(JSON.stringify(nn.mlp({ classes: 10 }).config)));
+ */
+export function layerFromConfig(config: LayerConfig, kinds: LayerKinds = {}): Layer {
+  const { kind } = config;
+  const make = Object.hasOwn(kinds, kind) ? kinds[kind] : Object.hasOwn(LAYERS, kind) ? LAYERS[kind] : undefined;
+  if (!make)
+    throw new OptionError(
+      `config: got the layer kind "${kind}"; expected one of ${[...Object.keys(kinds), ...Object.keys(LAYERS)].join(", ")}. ` +
+        "Hint: give a function for a layer of your own.",
+    );
+  return make(new ConfigReader(config), (inner) => layerFromConfig(inner, kinds));
+}
+
+/** `layerFromConfig` as a model. */
+export function modelFromConfig(config: LayerConfig, kinds: LayerKinds = {}): Model {
+  return new Model(layerFromConfig(config, kinds));
+}
+
+/** The loss whose `config` this is. Errors: OptionError when the kind is not a built-in one. */
+export function lossFromConfig(config: LayerConfig): Loss {
+  const make = Object.hasOwn(LOSSES, config.kind) ? LOSSES[config.kind] : undefined;
+  if (!make)
+    throw new OptionError(`config: got the loss "${config.kind}"; expected one of ${Object.keys(LOSSES).join(", ")}.`);
+  return make(new ConfigReader(config), unknownLayer);
+}

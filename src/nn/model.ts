@@ -1,0 +1,120 @@
+import { formatAval, sameShape } from "../core/dtype.ts";
+import { DataError, ShapeError } from "../core/errors.ts";
+import type { HostArray } from "../core/host-array.ts";
+import { keyOf } from "../core/prng.ts";
+import { leavesOf, mapTree, type Tree } from "../core/tree.ts";
+import type { Tensor } from "../ops/tensor.ts";
+import type { TensorTree } from "../trace/grad.ts";
+import type { Key } from "../trace/random.ts";
+import { applyLayer } from "./context.ts";
+import { outputOf } from "./define-layer.ts";
+import { type AvalsOf, initLayer, type Layer, type LayerConfig, type LayerInit } from "./layer.ts";
+import { type SummaryRow, summaryTable } from "./summary.ts";
+
+export type PassOptions = {
+  /** Whether batch norm uses its batch and dropout drops. Default false. */
+  readonly training?: boolean;
+  /** Needed where a layer draws random numbers. Fold the step into it. */
+  readonly key?: Key | undefined;
+};
+
+/**
+ * A layer as a whole: parameters and buffers apart, every forward pass a pure function of them.
+ *
+ * @example
+ * const net = nn.model(nn.sequential(nn.linear(8), nn.batchNorm()));
+ * const { params, buffers } = net.init(1, { dtype: "f32", shape: [32, 4] });
+ * // inside a trace: const [y, newBuffers] = net.apply(params, buffers, x, { training: true, key });
+ */
+export class Model<In extends TensorTree = Tensor, Out extends TensorTree = Tensor> {
+  readonly layer: Layer<In, Out>;
+
+  constructor(layer: Layer<In, Out>) {
+    this.layer = layer;
+  }
+
+  /** The architecture as JSON data, for `modelFromConfig`. */
+  get config(): LayerConfig {
+    return this.layer.config;
+  }
+
+  /** First values and the output's type, for inputs of this type. The same seed gives the same bits on every machine. */
+  init(seed: number, input: AvalsOf<In>): LayerInit<Out> {
+    return initLayer(this.layer, keyOf(seed), input);
+  }
+
+  /** The output and the buffers after this pass (the same tree; unchanged leaves are the given tensors). */
+  apply(
+    params: TensorTree,
+    buffers: TensorTree,
+    x: In,
+    options: PassOptions = {},
+  ): readonly [output: Out, buffers: TensorTree] {
+    const { kind } = this.layer.config;
+    const values = new Map(leavesOf(buffers, kind));
+    const pass = { training: options.training ?? false, key: options.key, buffers: values };
+    const output = applyLayer(pass, this.layer, params, x);
+    return [output, mapTree(buffers, (old, path) => values.get(path) ?? old, kind)];
+  }
+
+  /** The type of the output for inputs of this type, by tracing alone. */
+  outputOf(params: Tree<HostArray>, buffers: Tree<HostArray>, input: AvalsOf<In>): AvalsOf<Out> {
+    return outputOf(this.layer, params, buffers, input);
+  }
+
+  /** Parameters and buffers under PyTorch's flat names: `0.weight`, `1.running_mean`. */
+  stateDict(params: Tree<HostArray>, buffers: Tree<HostArray>): Record<string, HostArray> {
+    return Object.fromEntries([...leavesOf(params), ...leavesOf(buffers)]);
+  }
+
+  /**
+   * The trees from flat names, for inputs of this type.
+   * Errors: DataError when a name is missing or left over, or a shape or dtype differs.
+   */
+  fromStateDict(
+    state: Readonly<Record<string, HostArray>>,
+    input: AvalsOf<In>,
+  ): { readonly params: Tree<HostArray>; readonly buffers: Tree<HostArray> } {
+    const { params, buffers } = this.init(0, input);
+    const unused = new Set(Object.keys(state));
+    const take = (made: HostArray, path: string): HostArray => {
+      const found = state[path];
+      if (!unused.delete(path) || found === undefined)
+        throw new DataError(`state: ${path} is missing; expected ${formatAval(made.aval)}.`, path);
+      if (found.dtype !== made.dtype || !sameShape(found.shape, made.shape))
+        throw new DataError(
+          `state: got ${formatAval(found.aval)} for ${path}; expected ${formatAval(made.aval)}.`,
+          path,
+        );
+      return found;
+    };
+    const loaded = { params: mapTree(params, take), buffers: mapTree(buffers, take) };
+    const [extra] = unused;
+    if (extra !== undefined) throw new DataError(`state: got ${extra}, which this model does not have.`, extra);
+    return loaded;
+  }
+
+  /** A table of layers, output types and parameter counts, at most 80 columns wide. */
+  summary(input: AvalsOf<In>): string {
+    const { params, buffers } = this.init(0, input);
+    const rows: SummaryRow[] = [];
+    outputOf(this.layer, params, buffers, input, this.layer.config.kind, (path, layer) => {
+      const row: SummaryRow = { path, kind: layer.config.kind, output: undefined };
+      rows.push(row);
+      return (output) => {
+        row.output = output;
+      };
+    });
+    return summaryTable(rows, leavesOf(params, this.layer.config.kind), leavesOf(buffers));
+  }
+}
+
+/** A layer as a model; a model stays what it is. */
+export function model<In extends TensorTree, Out extends TensorTree>(
+  layer: Layer<In, Out> | Model<In, Out>,
+): Model<In, Out> {
+  if (layer instanceof Model) return layer;
+  if (typeof layer !== "object" || layer === null || typeof layer.apply !== "function")
+    throw new ShapeError(`model: got ${typeof layer}; expected a layer, such as nn.sequential(...).`);
+  return new Model(layer);
+}
