@@ -1,4 +1,4 @@
-import type { Tree } from "../core/tree.ts";
+import { type Tree, zipTrees } from "../core/tree.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 
@@ -26,4 +26,18 @@ export interface Transform<S extends TensorTree = TensorTree> {
   readonly config: { readonly name: string; readonly [hyper: string]: unknown };
   init(params: TensorTree): S;
   update(updates: TensorTree, state: S, ctx: UpdateContext): readonly [updates: TensorTree, state: S];
+}
+
+/** The state of what needs no memory. */
+export type NoState = Readonly<Record<string, never>>;
+
+/**
+ * x += u for every parameter.
+ *
+ * @example
+ * const [updates, state] = optimizer.update(gradients, old.state, ctx.forUpdate(old.params, loss));
+ * return { state: { params: optim.applyUpdates(old.params, updates), state } };
+ */
+export function applyUpdates<P extends TensorTree>(params: P, updates: TensorTree): P {
+  return zipTrees((_, x, u) => x.add(u), params, updates) as P;
 }

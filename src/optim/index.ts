@@ -1,0 +1,13 @@
+export { type AdagradOptions, type AdagradState, adagrad } from "./adagrad.ts";
+export { type AdamOptions, type AdamState, adam } from "./adam.ts";
+export { type AdamwOptions, adamw } from "./adamw.ts";
+export { chain } from "./chain.ts";
+export { clipByGlobalNorm, clipByValue, globalNorm } from "./clip.ts";
+export { fromConfig } from "./from-config.ts";
+export type { ChoiceHyper, FlagHyper, HyperSpec, HyperSpecs, NumberHyper, Rule } from "./hyper.ts";
+export { type MomentumOptions, type MomentumState, momentum } from "./momentum.ts";
+export { type RmspropOptions, type RmspropState, rmsprop } from "./rmsprop.ts";
+export { sgd } from "./sgd.ts";
+export { table } from "./table.ts";
+export { applyUpdates, type NoState, type TensorTree, type Transform, type UpdateContext } from "./transform.ts";
+export { addDecayedWeights, type DecayedWeightsOptions } from "./weight-decay.ts";

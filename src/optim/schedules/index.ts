@@ -1,0 +1,16 @@
+export { constant } from "./constant.ts";
+export { type CosineOptions, cosine } from "./cosine.ts";
+export type { DecayOptions } from "./decay.ts";
+export { exponentialDecay } from "./exponential-decay.ts";
+export type { ScheduleForm } from "./form.ts";
+export { fromJSON } from "./from-json.ts";
+export { baseRateOf, formatSchedule, parseSchedule } from "./grammar.ts";
+export { inverseTimeDecay } from "./inverse-time-decay.ts";
+export { type Join, join, type Stage } from "./join.ts";
+export { type Plateau, type PlateauOptions, type PlateauState, plateau } from "./plateau.ts";
+export { isReduceOnPlateau, type ReduceOnPlateau, reduceOnPlateau } from "./reduce-on-plateau.ts";
+export { type Hyper, isSchedule, type RunLength, type Schedule, type ScheduleData } from "./schedule.ts";
+export type { Span, SpanOptions, TimeUnit } from "./span.ts";
+export { type StepDecayOptions, stepDecay } from "./step-decay.ts";
+export { table } from "./table.ts";
+export { type WarmupOptions, warmup } from "./warmup.ts";

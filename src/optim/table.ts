@@ -1,0 +1,22 @@
+import { adagradRule } from "./adagrad.ts";
+import { adamRule } from "./adam.ts";
+import { adamwRule } from "./adamw.ts";
+import { clipByGlobalNormRule, clipByValueRule } from "./clip.ts";
+import type { Rule } from "./hyper.ts";
+import { momentumRule } from "./momentum.ts";
+import { rmspropRule } from "./rmsprop.ts";
+import { sgdRule } from "./sgd.ts";
+import { addDecayedWeightsRule } from "./weight-decay.ts";
+
+/** Every update rule and gradient transform, with its equation, source and hyperparameters. */
+export const table: readonly Rule[] = [
+  sgdRule,
+  momentumRule,
+  adagradRule,
+  rmspropRule,
+  adamRule,
+  adamwRule,
+  clipByGlobalNormRule,
+  clipByValueRule,
+  addDecayedWeightsRule,
+];
