@@ -1,4 +1,6 @@
 export { checkGradient, GradientError, type GradientOptions, type GradientReport } from "./check-gradient.ts";
+export { type Comparison, compareWithReference, type Mismatch, runProgram } from "./compare.ts";
 export { Random } from "./random.ts";
+export { type RandomProgram, type RandomProgramOptions, randomProgram } from "./random-program.ts";
 export { drawInput, type InputSpec, type Sample, type SampleRow } from "./samples/sample.ts";
 export { samplePrimitives } from "./samples/table.ts";
