@@ -77,6 +77,16 @@ function elementTypeOf(bytes: Uint8Array, name: string): ElementType {
   return type;
 }
 
+/** Throws DataError when a file's size is not what its header claims. */
+export function checkIdxSize({ stored, shape, totalBytes }: IdxHeader, fileBytes: number, name: string): void {
+  if (fileBytes === totalBytes) return;
+  const wrong = fileBytes < totalBytes ? "truncated" : "longer than its header says";
+  throw new DataError(
+    `idx: ${name} has ${fileBytes} bytes; expected ${totalBytes} for ${stored}[${shape}]. The file is ${wrong}.`,
+    `${name}, byte ${Math.min(fileBytes, totalBytes)}`,
+  );
+}
+
 /**
  * An idx file as a host array: u8 stays u8; i8, i16 and i32 become i32; f32 and f64 become f32 (f64 is rounded).
  *
@@ -89,13 +99,7 @@ function elementTypeOf(bytes: Uint8Array, name: string): ElementType {
 export function decodeIdx(bytes: Uint8Array, name = "idx"): HostArray {
   const header = idxHeader(bytes, name);
   const { shape, headerBytes, totalBytes } = header;
-  if (bytes.length !== totalBytes) {
-    const wrong = bytes.length < totalBytes ? "truncated" : "longer than its header says";
-    throw new DataError(
-      `idx: ${name} has ${bytes.length} bytes; expected ${totalBytes} for ${header.stored}[${shape}]. The file is ${wrong}.`,
-      `${name}, byte ${Math.min(bytes.length, totalBytes)}`,
-    );
-  }
+  checkIdxSize(header, bytes.length, name);
   const type = elementTypeOf(bytes, name);
   // Not bytes.subarray: of a Node Buffer that would be a Buffer, whose slice() is not an array's.
   if (type.name === "u8")
