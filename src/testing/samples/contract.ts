@@ -15,7 +15,7 @@ function reduction(gradient: SampleRow["gradient"], distinct: boolean): SampleRo
       return { params: { axes: random.axes(shape.length) }, inputs: [any(dtype, shape, { distinct })] };
     },
     gradient,
-    ulps: distinct ? 0 : 8,
+    ...(distinct ? { ulps: 0 } : { ulps: 8, sums: true }),
   };
 }
 
@@ -46,7 +46,7 @@ function drawConv(random: Random): ConvDraw {
 }
 
 function contraction(draw: (random: Random) => Sample): SampleRow {
-  return { dtypes: FLOAT, draw, gradient: POLYNOMIAL, ulps: 16 };
+  return { dtypes: FLOAT, draw, gradient: POLYNOMIAL, ulps: 16, sums: true };
 }
 
 type PoolDraw = { readonly params: PoolParams; readonly x: Shape; readonly y: Shape };
@@ -77,7 +77,7 @@ const positions = (params: PoolParams, shape: Shape) =>
   ({ dtype: "u8", shape, low: 0, high: sizeOf(params.window) }) as const;
 
 function pooling(draw: (random: Random, pool: PoolDraw) => Sample, ulps: number): SampleRow {
-  return { dtypes: FLOAT, draw: (random) => draw(random, drawPool(random)), gradient: POLYNOMIAL, ulps };
+  return { dtypes: FLOAT, draw: (random) => draw(random, drawPool(random)), gradient: POLYNOMIAL, ulps, sums: true };
 }
 
 export type ContractName =

@@ -116,6 +116,7 @@ export const moveSamples: Readonly<Record<MoveName, SampleRow>> = {
     },
     gradient: LINEAR,
     ulps: 4,
+    sums: true,
   },
   randomBits: source(["i32"], (random) => ({
     params: { shape: random.shape() },

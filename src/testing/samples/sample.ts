@@ -30,8 +30,10 @@ export type SampleRow = {
   readonly gradient: "none" | { readonly tolerance: number; readonly draw?: (random: Random) => Sample };
   /** Argument tuples at the ends of the domain and past them. A backend gives the reference's values there, NaN included. */
   readonly special?: readonly (readonly number[])[];
-  /** Error allowed to a backend in units in the last place: of each element, or of the largest for sums of products. */
+  /** Error allowed to a backend in f32 units in the last place. Results below the smallest normal number may be 0. */
   readonly ulps: number;
+  /** The result is a sum: the units are those of the sum of the terms' magnitudes. */
+  readonly sums?: true;
 };
 
 /** Values as a spec wants them. f32 values are singles, so that every precision starts from the same numbers. */

@@ -1,0 +1,33 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { printProgram } from "../../src/ir/print.ts";
+import { compareWithReference, randomProgram, runProgram } from "../../src/testing/index.ts";
+import { candidates } from "./candidates.ts";
+
+const PROGRAMS = 320;
+const PER_TEST = 20;
+
+describe.each(candidates)("$name", ({ create }) => {
+  const backend = create();
+  afterAll(() => backend.close());
+
+  for (let first = 0; first < PROGRAMS; first += PER_TEST)
+    test(`random programs ${first} to ${first + PER_TEST - 1} give the reference's results`, async () => {
+      for (let seed = first; seed < first + PER_TEST; seed++) {
+        const sample = randomProgram(seed);
+        const { compared, mismatches } = await compareWithReference(backend, sample);
+        expect(mismatches, `seed ${seed}\n${printProgram(sample.program)}`).toEqual([]);
+        expect(compared, `seed ${seed}: nothing was compared`).toBeGreaterThan(0);
+      }
+    });
+});
+
+const reproducible = candidates.slice(1);
+test.runIf(reproducible.length > 1)("every number of threads gives the same bits", async () => {
+  const backends = reproducible.map(({ create }) => create());
+  for (let seed = 0; seed < 60; seed++) {
+    const sample = randomProgram(seed);
+    const [first, ...others] = await Promise.all(backends.map((backend) => runProgram(backend, sample)));
+    for (const other of others) expect(other, `seed ${seed}`).toEqual(first);
+  }
+  await Promise.all(backends.map((backend) => backend.close()));
+});
