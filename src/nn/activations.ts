@@ -35,19 +35,15 @@ export type GeluOptions = {
 };
 
 /**
- * x Φ(x) = x (1 + erf(x / √2)) / 2, or x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2.
+ * x Φ(x) = x (1 + erf(x / √2)) / 2, or x (1 + tanh(u)) / 2 = x sigmoid(2u) with u = √(2/π) (x + 0.044715 x³).
  * Source: Hendrycks and Gimpel (2016).
  */
 export function gelu(options: GeluOptions = {}): Layer {
   return activation("gelu", options, (x) => {
-    const bent =
-      options.approximate === "tanh"
-        ? x
-            .add(x.square().mul(x).mul(0.044715))
-            .mul(Math.sqrt(2 / Math.PI))
-            .tanh()
-        : x.mul(Math.SQRT1_2).erf();
-    return x.mul(0.5).mul(bent.add(1));
+    if (options.approximate !== "tanh") return x.mul(0.5).mul(x.mul(Math.SQRT1_2).erf().add(1));
+    // The sigmoid has no 1 + tanh to cancel where x is negative.
+    const u = x.add(x.square().mul(x).mul(0.044715)).mul(Math.sqrt(2 / Math.PI));
+    return x.mul(u.mul(2).sigmoid());
   });
 }
 

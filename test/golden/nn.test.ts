@@ -12,7 +12,7 @@ import { initializerFromConfig, lossFromConfig, modelFromConfig } from "../../sr
 import { crossEntropy, hinge, meanSquaredError } from "../../src/nn/losses.ts";
 import type { Tensor } from "../../src/ops/tensor.ts";
 import { grad, valueAndGrad } from "../../src/trace/grad.ts";
-import { traceProgram } from "../../src/trace/trace.ts";
+import { type Feeds, run, type TracedFeeds } from "../nn/run.ts";
 
 type Packed = { readonly shape: Shape; readonly data: readonly number[]; readonly dtype?: "f32" | "i32" };
 type Named = Readonly<Record<string, Packed>>;
@@ -71,37 +71,6 @@ function unpack({ shape, data, dtype = "f32" }: Packed, path = ""): HostArray {
   const type: DType = path.endsWith("num_batches_tracked") ? "i32" : dtype;
   return new HostArray(type, shape, type === "i32" ? Int32Array.from(data) : Float64Array.from(data));
 }
-
-type Feeds = Readonly<Record<string, HostArray>>;
-type TracedFeeds = (name: string) => Tensor;
-
-/** Traces `f` on named feeds, runs one step, and returns its named results. */
-async function run(
-  backend: Backend,
-  feeds: Feeds,
-  f: (feed: TracedFeeds) => Readonly<Record<string, Tensor>>,
-): Promise<Readonly<Record<string, ArrayLike<number>>>> {
-  const names = Object.keys(feeds);
-  const program = traceProgram(
-    Object.entries(feeds).map(([path, value]) => ({ path, aval: value.aval, role: "feed" })),
-    (tensors) =>
-      Object.entries(f((name) => tensors[names.indexOf(name)] as Tensor)).map(([path, value]) => ({
-        path,
-        value,
-        role: "result",
-      })),
-  );
-  const executable = await backend.compile(program, backend.createStore());
-  const single = backend.name === "reference-f64" ? (x: HostArray) => x.data : inSingle;
-  const { results } = await executable.run(
-    1,
-    Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, single(value)])),
-  );
-  return results;
-}
-
-const inSingle = ({ data }: HostArray): HostArray["data"] =>
-  data instanceof Float64Array ? Float32Array.from(data) : data;
 
 function expectClose(what: string, got: ArrayLike<number> | undefined, want: Packed, tolerance: number): void {
   expect(got?.length, `${what}: number of values`).toBe(sizeOf(want.shape));
