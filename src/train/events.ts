@@ -8,16 +8,54 @@ export type Weights = Readonly<Record<string, HostArray>>;
 
 /** What callbacks receive, the run's log stores one JSON line each, and tests replay. Fields named `time*` are wall clock; all others repeat exactly. */
 export type TrainEvent =
-  | { readonly type: "start"; readonly time: number; readonly run: string; readonly config: unknown; readonly totalSteps: number; readonly stepsPerEpoch: number; readonly parameters: number; readonly peakBytes: number }
+  | {
+      readonly type: "start";
+      readonly time: number;
+      readonly run: string;
+      readonly config: unknown;
+      readonly totalSteps: number;
+      readonly stepsPerEpoch: number;
+      readonly parameters: number;
+      readonly peakBytes: number;
+    }
   /** `step` counts finished steps from 1; metrics are of that step's mini-batch. `timeMs` is the mean time of a step in its call. */
-  | { readonly type: "step"; readonly step: number; readonly epoch: number; readonly rate: number; readonly metrics: Metrics; readonly timeMs: number }
+  | {
+      readonly type: "step";
+      readonly step: number;
+      readonly epoch: number;
+      readonly rate: number;
+      readonly metrics: Metrics;
+      readonly timeMs: number;
+    }
   /** Sampled: one step in 64 is instrumented; the split is scaled to the epoch's time. */
-  | { readonly type: "epoch"; readonly epoch: number; readonly step: number; readonly rate: number; readonly train: Metrics; readonly validation: Metrics; readonly timeMs: number; readonly timeByPhase: Readonly<Record<Phase, number>>; readonly samplesPerEpoch: number }
+  | {
+      readonly type: "epoch";
+      readonly epoch: number;
+      readonly step: number;
+      readonly rate: number;
+      readonly train: Metrics;
+      readonly validation: Metrics;
+      readonly timeMs: number;
+      readonly timeByPhase: Readonly<Record<Phase, number>>;
+      readonly samplesPerEpoch: number;
+    }
   | { readonly type: "intervention"; readonly step: number; readonly hyper: string; readonly value: number | null }
   | { readonly type: "checkpoint"; readonly step: number; readonly file: string }
-  | { readonly type: "finding"; readonly step: number; readonly severity: "info" | "warning" | "error"; readonly text: string; readonly evidence: unknown }
+  | {
+      readonly type: "finding";
+      readonly step: number;
+      readonly severity: "info" | "warning" | "error";
+      readonly text: string;
+      readonly evidence: unknown;
+    }
   | { readonly type: "test"; readonly metrics: Metrics; readonly timeMs: number }
-  | { readonly type: "end"; readonly reason: "done" | "stopped" | "failed"; readonly step: number; readonly error?: string; readonly timeMs: number };
+  | {
+      readonly type: "end";
+      readonly reason: "done" | "stopped" | "failed";
+      readonly step: number;
+      readonly error?: string;
+      readonly timeMs: number;
+    };
 
 export interface Control {
   stop(reason: string): void;

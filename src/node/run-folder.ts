@@ -1,0 +1,122 @@
+import { appendFileSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { DataError, OptionError } from "../core/errors.ts";
+import type { TrainEvent } from "../train/events.ts";
+import type { RunSink } from "../train/run-sink.ts";
+import { writeFileAtomic } from "./atomic-file.ts";
+
+export type RunFolderOptions = {
+  /** Folder that holds the runs. Default `runs`. */
+  readonly out?: string;
+  /** Written to `config.json`; default: the start event's `config`. */
+  readonly config?: unknown;
+};
+
+/** Events wait in memory no longer than this, so that a small model's steps do not each cost a write. */
+const FLUSH_AFTER_MS = 500;
+
+/**
+ * `runs/<date>-<time>-<name>/` with `config.json`, `events.jsonl` (one `TrainEvent` a line) and `model.safetensors`.
+ * It is made when training starts, so that a run that never starts leaves nothing.
+ *
+ * Errors: OptionError where the folder cannot be made, DataError where a later write fails.
+ */
+export class RunFolder implements RunSink {
+  private readonly options: RunFolderOptions;
+  private folder: string | undefined;
+  private lines = "";
+  private flushedAt = 0;
+
+  constructor(options: RunFolderOptions = {}) {
+    this.options = options;
+  }
+
+  get place(): string | undefined {
+    return this.folder;
+  }
+
+  event(event: TrainEvent): void {
+    if (event.type === "start") this.open(event);
+    this.lines += `${JSON.stringify(event)}\n`;
+    const now = performance.now();
+    if (event.type === "step" && now - this.flushedAt < FLUSH_AFTER_MS) return;
+    this.flush();
+    this.flushedAt = now;
+  }
+
+  saveModel(bytes: Uint8Array): void {
+    this.writing("model.safetensors", (file) => writeFileAtomic(file, bytes));
+  }
+
+  /** Writes what events still wait in memory. */
+  flush(): void {
+    if (this.lines === "" || this.folder === undefined) return;
+    this.writing("events.jsonl", (file) => appendFileSync(file, this.lines));
+    this.lines = "";
+  }
+
+  private open(event: TrainEvent & { type: "start" }): void {
+    const out = this.options.out ?? "runs";
+    const made: string[] = [];
+    try {
+      const first = mkdirSync(out, { recursive: true });
+      if (first !== undefined) made.push(first);
+      this.folder = makeNew(join(out, `${stamp(event.time)}-${event.run}`));
+      made.push(this.folder);
+      writeFileAtomic(
+        join(this.folder, "config.json"),
+        `${JSON.stringify(this.options.config ?? event.config, null, 2)}\n`,
+      );
+    } catch (error) {
+      for (const path of made.reverse()) rmSync(path, { recursive: true, force: true });
+      this.folder = undefined;
+      throw new OptionError(`out: cannot write to ${out}: ${reason(error)}. Choose another folder with --out.`, out);
+    }
+  }
+
+  private writing(name: string, write: (file: string) => void): void {
+    if (this.folder === undefined) throw new DataError(`run folder: got ${name} before the run started.`, name);
+    const file = join(this.folder, name);
+    try {
+      write(file);
+    } catch (error) {
+      throw new DataError(`run folder: cannot write ${file}: ${reason(error)}.`, file);
+    }
+  }
+}
+
+/** `2025-01-31-142530` in local time: sorts by time. */
+function stamp(time: number): string {
+  const d = new Date(time);
+  const two = (n: number): string => String(n).padStart(2, "0");
+  const day = `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`;
+  return `${day}-${two(d.getHours())}${two(d.getMinutes())}${two(d.getSeconds())}`;
+}
+
+/** Makes a folder that was not there: the name itself or with `-2`, `-3`, ... */
+function makeNew(path: string): string {
+  for (let n = 1; ; n++) {
+    const candidate = n === 1 ? path : `${path}-${n}`;
+    try {
+      mkdirSync(candidate);
+      return candidate;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space left on the device",
+  ENOTDIR: "a part of the path is a file, not a folder",
+  EEXIST: "there is a file of that name",
+  ENOENT: "a part of the path is missing",
+};
+
+function reason(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return (code !== undefined ? REASONS[code] : undefined) ?? message;
+}

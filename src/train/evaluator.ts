@@ -1,0 +1,91 @@
+import type { Backend, Store } from "../compile/backend.ts";
+import { formatAval } from "../core/dtype.ts";
+import type { HostArray } from "../core/host-array.ts";
+import { leavesOf, mapTree } from "../core/tree.ts";
+import { takeRows } from "../data/dataset.ts";
+import type { Metrics } from "./events.ts";
+import { countOf, type Examples, type HostTree } from "./examples.ts";
+import { Pace } from "./pace.ts";
+import { compileEvaluation, type MeasuringStep } from "./programs.ts";
+import { type ModelState, type Task, Totals } from "./task.ts";
+import { yieldToHost } from "./yield-to-host.ts";
+
+export type EvaluatorOptions = {
+  readonly backend: Backend;
+  readonly store: Store;
+  readonly task: Task;
+  readonly state: ModelState;
+  /** Batches are at most this long. */
+  readonly maxBatch: number;
+};
+
+/** Loss and metrics over whole data sets: exact means over all samples, in evaluation mode. Programs are kept by batch length. */
+export class Evaluator {
+  private readonly options: EvaluatorOptions;
+  private readonly programs = new Map<string, Promise<MeasuringStep>>();
+
+  constructor(options: EvaluatorOptions) {
+    this.options = options;
+  }
+
+  /** Compiles what evaluating `count` of these examples takes. */
+  async prepare(examples: Examples, count: number): Promise<readonly MeasuringStep[]> {
+    const { full, tail } = this.batches(count);
+    const sizes = [...(full > 0 ? [full] : []), ...(tail > 0 ? [tail] : [])];
+    return Promise.all(sizes.map((size) => this.program(examples, size)));
+  }
+
+  /** The means over all examples, or over those at `indices`. */
+  async run(examples: Examples, indices?: Int32Array, stopped: () => boolean = () => false): Promise<Metrics> {
+    const total = countOf(examples);
+    const order = indices ?? Int32Array.from({ length: total }, (_, i) => i);
+    const { full } = this.batches(order.length);
+    const totals = new Totals(this.options.task);
+    const pace = new Pace();
+    for (let at = 0; at < order.length && !stopped(); ) {
+      const left = order.length - at;
+      const size = full > 0 && left >= full ? full : left;
+      const { step, counts } = await this.program(examples, size);
+      const steps = pace.next(Math.floor(left / size));
+      const rows = order.subarray(at, at + steps * size);
+      const started = performance.now();
+      const feeds = feedsOf({ inputs: examples.inputs, targets: examples.targets }, rows);
+      const { results } = await step.run(feeds, steps);
+      pace.record(steps, performance.now() - started);
+      for (let i = 0; i < steps; i++) totals.add(results, i, size, counts);
+      at += steps * size;
+      await yieldToHost();
+    }
+    return totals.values();
+  }
+
+  /** The longest batch within the limit that divides `count`, if one is at least half as long; else the limit and a tail. */
+  private batches(count: number): { full: number; tail: number } {
+    const limit = Math.min(this.options.maxBatch, count);
+    for (let size = limit; size * 2 >= limit && size > 0; size--)
+      if (count % size === 0) return { full: size, tail: 0 };
+    return { full: limit, tail: count % limit };
+  }
+
+  private program(examples: Examples, batchSize: number): Promise<MeasuringStep> {
+    const { backend, store, task, state } = this.options;
+    const types = [...leavesOf<HostArray>(examples.inputs), ...leavesOf<HostArray>(examples.targets)].map(
+      ([path, { dtype, shape }]) => `${path} ${formatAval({ dtype, shape: [batchSize, ...shape.slice(1)] })}`,
+    );
+    const key = types.join(", ");
+    const known = this.programs.get(key);
+    if (known !== undefined) return known;
+    const made = compileEvaluation({ backend, store, task, state, examples, batchSize });
+    this.programs.set(key, made);
+    return made;
+  }
+}
+
+/** Rows of every array, under the paths that a step is fed by. */
+export function feedsOf(
+  arrays: { readonly [name: string]: HostTree },
+  rows: Int32Array,
+): Record<string, HostArray["data"]> {
+  const picked = mapTree<HostArray, HostArray>(arrays, (all) => takeRows(all, rows));
+  return Object.fromEntries(leavesOf<HostArray>(picked, "batch").map(([path, { data }]) => [path, data]));
+}

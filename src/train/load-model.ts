@@ -1,0 +1,60 @@
+import type { Backend } from "../compile/backend.ts";
+import type { HostArray } from "../core/host-array.ts";
+import { leavesOf } from "../core/tree.ts";
+import type { LayerConfig } from "../nn/layer.ts";
+import { type LayerKinds, lossFromConfig } from "../nn/layer-from-config.ts";
+import type { Loss } from "../nn/losses.ts";
+import type { Metric } from "../nn/metrics.ts";
+import * as metrics from "../nn/metrics.ts";
+import type { HostTree } from "./examples.ts";
+import { decodeModel } from "./model-file.ts";
+import type { Task, TensorTree } from "./task.ts";
+import { TrainedModel } from "./trained-model.ts";
+
+export type LoadModelOptions = {
+  /** Layers of your own, by kind. */
+  readonly layers?: LayerKinds;
+  /** The loss for `evaluate`. Default: the run's, where it is a built-in one. */
+  readonly loss?: Loss<never, never>;
+  /** The metrics for `evaluate`. Default: those of the run that are built in. */
+  readonly metrics?: readonly Metric<never, never>[];
+};
+
+/** Metrics that a loaded model has without being given them, by name. */
+const BUILT_IN: ReadonlyMap<string, () => Metric> = new Map(
+  Object.values(metrics)
+    .filter((make): make is () => Metric => typeof make === "function" && make.length === 0)
+    .map((make) => [make().name, make]),
+);
+
+/** A trained model from the bytes of `model.safetensors`, on a backend of its own. Throws DataError naming `file`. */
+export function loadModel<X extends HostTree = HostArray, Y extends HostTree = HostArray>(
+  bytes: Uint8Array,
+  file: string,
+  backend: Backend,
+  options: LoadModelOptions = {},
+): TrainedModel<X, Y> {
+  const decoded = decodeModel(bytes, file, options.layers);
+  const store = backend.createStore();
+  for (const [path, value] of leavesOf<HostArray>(decoded.state as HostTree, "state")) store.write(path, value);
+  const found = decoded.metrics.flatMap((name) => BUILT_IN.get(name)?.() ?? []);
+  const task: Task = {
+    model: decoded.model,
+    loss: (options.loss ?? lossOf(decoded.loss)) as unknown as Loss<TensorTree, TensorTree>,
+    metrics: (options.metrics ?? found) as unknown as readonly Metric<TensorTree, TensorTree>[],
+    preparation: decoded.preparation,
+  };
+  return new TrainedModel<X, Y>({ backend, store, task, ...decoded });
+}
+
+/** A loss of the user's own is only missed when `evaluate` asks for it. */
+function lossOf(config: LayerConfig): Loss {
+  try {
+    return lossFromConfig(config);
+  } catch (error) {
+    const missing = (): never => {
+      throw error;
+    };
+    return { name: config.kind, config, apply: missing };
+  }
+}

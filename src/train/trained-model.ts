@@ -1,0 +1,128 @@
+import type { Backend, Store } from "../compile/backend.ts";
+import { type Aval, formatAval, sameShape } from "../core/dtype.ts";
+import { OptionError, ShapeError } from "../core/errors.ts";
+import { HostArray } from "../core/host-array.ts";
+import { leavesOf, mapTree, type Tree } from "../core/tree.ts";
+import { Evaluator } from "./evaluator.ts";
+import type { Metrics, Weights } from "./events.ts";
+import type { Examples, HostTree } from "./examples.ts";
+import { encodeModel } from "./model-file.ts";
+import { classify, type Prediction, Predictor } from "./predictor.ts";
+import type { ModelState, Task } from "./task.ts";
+
+export type TrainedParts = {
+  readonly backend: Backend;
+  readonly store: Store;
+  readonly task: Task;
+  /** The form of the weights; their values live in the store. */
+  readonly state: ModelState;
+  /** Types of one sample's inputs, without the batch axis. */
+  readonly sample: Tree<Aval>;
+  readonly classes: readonly string[] | undefined;
+  readonly maxBatch?: number;
+};
+
+/** A model with its weights, its preprocessing and its class names: predicts, is evaluated and saved. */
+export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = HostTree> {
+  /** Names of the classes, where the model was trained on labels. */
+  readonly classes: readonly string[] | undefined;
+  readonly #parts: TrainedParts;
+  readonly #evaluator: Evaluator;
+  readonly #predictor: Predictor;
+
+  constructor(parts: TrainedParts, evaluator?: Evaluator) {
+    const { backend, store, task, state, sample, maxBatch = 128 } = parts;
+    this.#parts = parts;
+    this.classes = parts.classes;
+    this.#evaluator = evaluator ?? new Evaluator({ backend, store, task, state, maxBatch });
+    this.#predictor = new Predictor({ backend, store, task, state, sample });
+  }
+
+  /**
+   * Loss and metrics over a data set: exact means over all its samples, in evaluation mode.
+   *
+   * @example
+   * await run.evaluate(test) // -> { loss: 0.028, accuracy: 0.991 }
+   */
+  evaluate(examples: Examples<X, Y>): Promise<Metrics> {
+    return this.#evaluator.run(examples);
+  }
+
+  /**
+   * The class of each sample, from inputs as the data set had them (pixels stay u8: preprocessing is the model's).
+   * Takes a batch [N, ...] or one sample; answers a list in either case.
+   *
+   * Errors: ShapeError when the inputs do not fit or the model gives no scores f32[N, C].
+   *
+   * @example
+   * const [{ label, probability }] = await run.predict(image);
+   */
+  async predict(inputs: X): Promise<[Prediction, ...Prediction[]]> {
+    const scores = await this.#predictor.outputs(inputs);
+    return classify(scores, this.classes) as [Prediction, ...Prediction[]];
+  }
+
+  /** What the model gives for a batch [N, ...], or for one sample without the first axis. */
+  outputs(inputs: X): Promise<HostTree> {
+    return this.#predictor.outputs(inputs);
+  }
+
+  /** A copy of parameters and buffers, by PyTorch's names and in its layouts. */
+  async weights(): Promise<Weights> {
+    const { store } = this.#parts;
+    const read = this.#paths().map(async ([name, path]) => [name, copy(await store.read(path))] as const);
+    return Object.fromEntries(await Promise.all(read));
+  }
+
+  /** Replaces all weights. Throws OptionError for a name that is missing or unknown, ShapeError for another shape. */
+  setWeights(weights: Weights): void {
+    const paths = this.#paths();
+    const unknown = Object.keys(weights).find((name) => !paths.some(([known]) => known === name));
+    if (unknown !== undefined)
+      throw new OptionError(`setWeights: got ${unknown}, which the model does not have.`, unknown);
+    for (const [name, , like] of paths) {
+      const value = weights[name];
+      if (value === undefined)
+        throw new OptionError(`setWeights: ${name} is missing; expected ${formatAval(like.aval)}.`, name);
+      if (value.dtype !== like.dtype || !sameShape(value.shape, like.shape))
+        throw new ShapeError(
+          `setWeights: got ${formatAval(value.aval)} for ${name}; expected ${formatAval(like.aval)}.`,
+          name,
+        );
+    }
+    for (const [name, path] of paths) this.#parts.store.write(path, weights[name] as HostArray);
+  }
+
+  /** The model as the bytes of a safetensors file: weights by PyTorch's names, all else that `load` needs in its notes. */
+  async toBytes(): Promise<Uint8Array<ArrayBuffer>> {
+    const { task, sample, classes } = this.#parts;
+    return encodeModel(await this.weights(), {
+      model: task.model.config,
+      loss: task.loss.config,
+      metrics: task.metrics.map(({ name }) => name),
+      preparation: task.preparation,
+      sample,
+      classes,
+    });
+  }
+
+  /** Ends the backend's workers. The model cannot be used after. */
+  close(): Promise<void> {
+    return this.#parts.backend.close();
+  }
+
+  #paths(): readonly (readonly [name: string, path: string, like: HostArray])[] {
+    const { params, buffers } = this.#parts.state;
+    return [
+      ...leavesOf<HostArray>(params).map(([name, leaf]) => [name, `state.params.${name}`, leaf] as const),
+      ...leavesOf<HostArray>(buffers).map(([name, leaf]) => [name, `state.buffers.${name}`, leaf] as const),
+    ];
+  }
+}
+
+const copy = ({ dtype, shape, data }: HostArray): HostArray => new HostArray(dtype, shape, data.slice());
+
+/** Types of one sample of arrays like these. */
+export function sampleOf(inputs: HostTree): Tree<Aval> {
+  return mapTree<HostArray, Aval>(inputs, ({ dtype, shape }) => ({ dtype, shape: shape.slice(1) }));
+}
