@@ -1,0 +1,216 @@
+"""Problems, schedules and runners that the rules' scripts share."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import jax
+
+jax.config.update("jax_enable_x64", True)
+
+import keras
+import numpy as np
+import optax
+import torch
+
+keras.config.set_floatx("float64")
+torch.set_default_dtype(torch.float64)
+
+STEPS = (1, 2, 3, 10, 50)
+VERSIONS = {
+    "numpy": np.__version__,
+    "torch": torch.__version__.split("+")[0],
+    "keras": keras.__version__,
+    "optax": optax.__version__,
+}
+
+
+class Quadratic:
+    """f(x) = sum_i h_i (x_i - b_i)^2 / 2"""
+
+    name = "quadratic"
+    data = {"h": [1.0, 10.0, 0.1, 3.0], "b": [0.5, -0.25, 2.0, 0.0], "start": [1.5, 1.0, -1.0, -2.0]}
+
+    def start(self):
+        return [np.array(self.data["start"])]
+
+    def gradient(self, params):
+        (x,) = params
+        h, b = (np.array(self.data[k], x.dtype) for k in "hb")
+        return [h * (x - b)]
+
+
+class Rosenbrock:
+    """f(x, y) = ((1 - x)^2 + 100 (y - x^2)^2) / 100"""
+
+    name = "rosenbrock"
+    data = {"start": [-1.2, 1.0]}
+
+    def start(self):
+        return [np.array(self.data["start"])]
+
+    def gradient(self, params):
+        x, y = params[0]
+        valley = y - x * x
+        return [np.array([(-2 * (1 - x) - 400 * x * valley) / 100, 2 * valley], params[0].dtype)]
+
+
+class Mlp:
+    """Mean squared error of W2 tanh(W1 x + b1) + b2 over six points."""
+
+    name = "mlp"
+
+    def __init__(self):
+        wave = lambda n, scale, phase: np.round(scale * np.sin(1.7 * np.arange(n) + phase), 3)
+        self.data = {
+            "x": [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.5, -0.5], [-1.0, 0.25]],
+            "y": [[0.0], [1.0], [1.0], [0.0], [0.5], [-0.75]],
+            "start": {
+                "hidden": {"weight": wave(16, 0.8, 0.3).reshape(8, 2).tolist(), "bias": wave(8, 0.2, 1.1).tolist()},
+                "output": {"weight": wave(8, 0.6, 2.2).reshape(1, 8).tolist(), "bias": [0.1]},
+            },
+        }
+
+    def start(self):
+        layers = self.data["start"]
+        return [np.array(layers[layer][kind]) for layer in ("hidden", "output") for kind in ("weight", "bias")]
+
+    def gradient(self, params):
+        w1, b1, w2, b2 = params
+        x, y = (np.array(self.data[k], w1.dtype) for k in "xy")
+        hidden = np.tanh(x @ w1.T + b1)
+        error = 2 * (hidden @ w2.T + b2 - y) / len(x)
+        back = (error @ w2) * (1 - hidden * hidden)
+        return [back.T @ x, back.sum(0), error.T @ hidden, error.sum(0)]
+
+    def check(self):
+        params = [torch.tensor(p, requires_grad=True) for p in self.start()]
+        w1, b1, w2, b2 = params
+        x, y = torch.tensor(self.data["x"]), torch.tensor(self.data["y"])
+        ((torch.tanh(x @ w1.T + b1) @ w2.T + b2 - y) ** 2).mean().backward()
+        for mine, theirs in zip(self.gradient(self.start()), params):
+            assert np.allclose(mine, theirs.grad.numpy(), rtol=1e-13, atol=1e-15)
+
+
+PROBLEMS = (Quadratic(), Rosenbrock(), Mlp())
+
+
+def at(value, t):
+    """A hyperparameter at step t = 1, 2, ...: a number or a schedule in steps."""
+    if not isinstance(value, dict):
+        return value
+    k = t - 1
+    if value["kind"] == "stepDecay":
+        return value["rate"] * value["factor"] ** (k // value["everySteps"])
+    if value["kind"] == "warmup":
+        return value["from"] + (value["rate"] - value["from"]) * min(k, value["steps"]) / value["steps"]
+    raise ValueError(value["kind"])
+
+
+def per_leaf(rule):
+    """A rule on lists of arrays from one on a single array, which keeps its memory in `s`."""
+
+    def update(gs, xs, states, t, h):
+        return [rule(g, x, s, t, h) for g, x, s in zip(gs, xs, states)]
+
+    return update
+
+
+def numpy_run(parts, problem, dtype=np.float64):
+    """x += u for 50 steps, where u goes through the parts: (rule on lists, its hyperparameters)."""
+    xs = [p.astype(dtype) for p in problem.start()]
+    states = [[{} for _ in xs] for _ in parts]
+    kept = {}
+    for t in range(1, STEPS[-1] + 1):
+        us = problem.gradient(xs)
+        for (rule, config), state in zip(parts, states):
+            us = rule(us, xs, state, t, {k: at(v, t) for k, v in config.items()})
+        xs = [x + u for x, u in zip(xs, us)]
+        assert all(x.dtype == dtype for x in xs)
+        if t in STEPS:
+            kept[t] = xs
+    return kept
+
+
+def torch_run(make, problem, hypers=lambda t: {}, before=lambda params: None):
+    params = [torch.tensor(p, requires_grad=True) for p in problem.start()]
+    optimizer = make(params)
+    kept = {}
+    for t in range(1, STEPS[-1] + 1):
+        optimizer.param_groups[0].update(hypers(t))
+        for p, g in zip(params, problem.gradient([p.detach().numpy() for p in params])):
+            p.grad = torch.tensor(g)
+        before(params)
+        optimizer.step()
+        if t in STEPS:
+            kept[t] = [p.detach().numpy().copy() for p in params]
+    return kept
+
+
+def keras_run(make, problem, hypers=lambda t: {}):
+    variables = [keras.Variable(p, dtype="float64") for p in problem.start()]
+    optimizer = make()
+    optimizer.build(variables)
+    kept = {}
+    for t in range(1, STEPS[-1] + 1):
+        for name, value in hypers(t).items():
+            setattr(optimizer, name, value)
+        optimizer.apply(problem.gradient([np.array(v) for v in variables]), variables)
+        if t in STEPS:
+            kept[t] = [np.array(v) for v in variables]
+    return kept
+
+
+def optax_run(make, problem):
+    params = [jax.numpy.array(p) for p in problem.start()]
+    optimizer = make()
+    state = optimizer.init(params)
+    kept = {}
+    for t in range(1, STEPS[-1] + 1):
+        gs = [jax.numpy.array(g) for g in problem.gradient([np.array(p) for p in params])]
+        us, state = optimizer.update(gs, state, params)
+        params = optax.apply_updates(params, us)
+        if t in STEPS:
+            kept[t] = [np.array(p) for p in params]
+    return kept
+
+
+def flat(arrays):
+    return np.concatenate([np.asarray(a, np.float64).ravel() for a in arrays])
+
+
+def difference(a, b):
+    """Largest difference relative to the largest parameter, over the steps kept."""
+    return max(np.abs(flat(a[t]) - flat(b[t])).max() / np.abs(flat(b[t])).max() for t in STEPS)
+
+
+class Case:
+    """`config` is what `optim.fromConfig` takes; `parts` the same in NumPy; `agrees` maps a label to problem -> trajectory."""
+
+    def __init__(self, name, config, parts, agrees=None):
+        self.name, self.config, self.parts, self.agrees = name, config, parts, agrees or {}
+
+    def record(self):
+        trajectories, rounding = {}, 0.0
+        for problem in PROBLEMS:
+            exact = numpy_run(self.parts, problem)
+            for label, run in self.agrees.items():
+                found = difference(run(problem), exact)
+                assert found < 1e-12, f"{self.name} on {problem.name}: {label} differs by {found:.2e}"
+            rounding = max(rounding, difference(numpy_run(self.parts, problem, np.float32), exact))
+            values = {str(t): [float(f"{v:.13g}") for v in flat(exact[t])] for t in STEPS}
+            assert all(np.isfinite(v).all() and np.abs(v).max() < 10 for v in values.values()), (self.name, problem.name)
+            trajectories[problem.name] = values
+        return {
+            "name": self.name,
+            "config": self.config,
+            "oracle": "the published equation in NumPy, float64",
+            "agreesWith": sorted(self.agrees),
+            "rounding": float(f"{rounding:.1e}"),
+            "trajectories": trajectories,
+        }
+
+
+def single(rule, name, **hypers):
+    """Config and NumPy parts of a rule that stands alone."""
+    return {"name": name, **hypers}, [(rule, hypers)]

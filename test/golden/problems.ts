@@ -1,0 +1,75 @@
+import { readFileSync } from "node:fs";
+import { array, type HostArray } from "../../src/core/host-array.ts";
+import type { Tree } from "../../src/core/tree.ts";
+import type { Tensor } from "../../src/ops/tensor.ts";
+
+type Data = {
+  readonly quadratic: { readonly h: number[]; readonly b: number[]; readonly start: number[] };
+  readonly rosenbrock: { readonly start: number[] };
+  readonly mlp: {
+    readonly x: number[][];
+    readonly y: number[][];
+    readonly start: Readonly<Record<"hidden" | "output", { readonly weight: number[][]; readonly bias: number[] }>>;
+  };
+};
+
+const { quadratic, rosenbrock, mlp }: Data = JSON.parse(
+  readFileSync(new URL("../../golden/optim/problems.json", import.meta.url), "utf8"),
+);
+
+const doubles = (values: readonly number[] | readonly (readonly number[])[]): HostArray => {
+  const { shape } = array(values);
+  return array(Float64Array.from((values as number[]).flat(2)), shape, "f32");
+};
+
+type Leaf = Readonly<Record<string, Tensor>>;
+
+/** A loss to walk down: its parameters in the order of the golden files, and the function. */
+export type Problem = {
+  readonly start: Tree<HostArray>;
+  readonly loss: (params: Tree<Tensor>) => Tensor;
+};
+
+export const problems: Readonly<Record<string, Problem>> = {
+  /** sum_i h_i (x_i - b_i)² / 2 */
+  quadratic: {
+    start: { x: doubles(quadratic.start) },
+    loss(params) {
+      const { x } = params as { readonly x: Tensor };
+      const distance = x.sub(x.constant(doubles(quadratic.b)));
+      return distance
+        .square()
+        .mul(x.constant(doubles(quadratic.h)))
+        .sum()
+        .mul(0.5);
+    },
+  },
+  /** ((1 - x)² + 100 (y - x²)²) / 100 */
+  rosenbrock: {
+    start: { xy: doubles(rosenbrock.start) },
+    loss(params) {
+      const { xy } = params as { readonly xy: Tensor };
+      const x = xy.slice([0], [1]).sum();
+      const y = xy.slice([1], [2]).sum();
+      return x.rsub(1).square().mul(0.01).add(y.sub(x.square()).square());
+    },
+  },
+  /** Mean squared error of W2 tanh(W1 x + b1) + b2. */
+  mlp: {
+    start: {
+      hidden: { weight: doubles(mlp.start.hidden.weight), bias: doubles(mlp.start.hidden.bias) },
+      output: { weight: doubles(mlp.start.output.weight), bias: doubles(mlp.start.output.bias) },
+    },
+    loss(params) {
+      const { hidden, output } = params as { readonly hidden: Leaf; readonly output: Leaf };
+      const linear = (layer: Leaf, x: Tensor): Tensor =>
+        x.matmul((layer.weight as Tensor).transpose()).add(layer.bias as Tensor);
+      const x = (hidden.weight as Tensor).constant(doubles(mlp.x));
+      const y = linear(output, linear(hidden, x).tanh());
+      return y
+        .sub(y.constant(doubles(mlp.y)))
+        .square()
+        .mean();
+    },
+  },
+};
