@@ -247,7 +247,7 @@ export class Step<S extends HostTree = HostTree> {
       if (role !== "feed") continue;
       const hyper = this.hypers.find((h) => h.feed === path);
       if (hyper) {
-        feeds[path] = Float32Array.from({ length: steps }, (_, i) => {
+        feeds[path] = Float64Array.from({ length: steps }, (_, i) => {
           const v = this.valueOf(hyper, this.attempted + i);
           return hyper.map ? hyper.map(v) : v;
         });
