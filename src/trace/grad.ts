@@ -42,7 +42,8 @@ export function valueAndGrad<P extends TensorTree, A>(
     const grads = inPhase(first, "backward", () =>
       backward(tracer, start, named, [loss], [loss.onesLike()]).map((g, i) => g ?? (named[i] as Tensor).zerosLike()),
     );
-    return [loss, unflatten(params as TensorTree, grads) as P, aux as A];
+    const both = [loss, unflatten(params as TensorTree, grads) as P] as const;
+    return options?.aux ? [...both, aux as A] : both;
   };
 }
 
