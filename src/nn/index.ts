@@ -7,6 +7,7 @@ export { type Conv2dOptions, conv2d } from "./conv.ts";
 export type { CrossEntropyOptions } from "./cross-entropy.ts";
 export { defineLayer, type LayerDefinition } from "./define-layer.ts";
 export { dropout } from "./dropout.ts";
+export type { Initializer } from "./init.ts";
 export * as init from "./init.ts";
 export type {
   AnyLayer,

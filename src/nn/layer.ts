@@ -87,23 +87,27 @@ export function labelOf(path: string, kind: string): string {
   return path === kind ? path : `${path} (${kind})`;
 }
 
-/** Runs `f` on behalf of the layer at `path`: a shape error from inside names the innermost such layer. */
+/**
+ * Runs `f` on behalf of the layer at `path`: a shape error from inside names the innermost such layer, once. Errors of the
+ * trace's own carry the label already, since the layer runs in a scope of that name.
+ */
 export function atLayer<T>(path: string, kind: string, f: () => T): T {
   try {
     return f();
   } catch (error) {
-    if (!(error instanceof ShapeError) || isWithin(error.where, path)) throw error;
-    const own = `${kind}: `;
-    const text = error.message.startsWith(own) ? error.message.slice(own.length) : error.message;
+    if (!(error instanceof ShapeError)) throw error;
     const label = labelOf(path, kind);
-    const named = new ShapeError(`${label}: ${text}`, label);
+    const { where } = error;
+    if (where !== label && where !== undefined && (where.startsWith(`${path}.`) || where.startsWith(label)))
+      throw error;
+    let text = error.message;
+    for (const known of [`${label}: `, `${kind}: `]) if (text.startsWith(known)) text = text.slice(known.length);
+    const message = `${label}: ${text}`;
+    if (where === label && message === error.message) throw error;
+    const named = new ShapeError(message, label);
     named.cause = error;
     throw named;
   }
-}
-
-function isWithin(where: string | undefined, path: string): boolean {
-  return where !== undefined && (where === path || where.startsWith(`${path}.`) || where.startsWith(`${path} (`));
 }
 
 /** `layer.init`, with errors that name the layer's path. */

@@ -29,7 +29,7 @@ export function summaryTable(rows: readonly SummaryRow[], params: Leaves, buffer
   const labelWidth = Math.min(Math.max(longest, 20), 40) + 2;
   const outputWidth = WIDTH - labelWidth - countWidth;
   const line = ([label, output, count]: readonly [string, string, string]): string =>
-    `${cut(label, labelWidth - 1).padEnd(labelWidth)}${cut(output, outputWidth - 1).padEnd(outputWidth)}${count.padStart(countWidth)}`;
+    `${cut(label, labelWidth - 1).padEnd(labelWidth)}${cut(output, outputWidth - 1).padEnd(outputWidth)}${count.padStart(countWidth)}`.trimEnd();
   const bytes = params.reduce((sum, [, { aval }]) => sum + sizeOf(aval.shape) * bytesOf(aval.dtype), 0);
   const stored = totalOf(buffers, "");
   const total = `${grouped(totalOf(params, ""))} parameters (${bytesText(bytes)})`;
