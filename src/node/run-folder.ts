@@ -1,9 +1,10 @@
-import { appendFileSync, mkdirSync, rmSync } from "node:fs";
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DataError, OptionError } from "../core/errors.ts";
 import type { TrainEvent } from "../train/events.ts";
+import { MODEL_FILE } from "../train/load.ts";
 import type { RunSink } from "../train/run-sink.ts";
-import { writeFileAtomic } from "./atomic-file.ts";
+import { reasonOf, writeFileAtomic } from "./file-store.ts";
 
 export type RunFolderOptions = {
   /** Folder that holds the runs. Default `runs`. */
@@ -44,14 +45,19 @@ export class RunFolder implements RunSink {
     this.flushedAt = now;
   }
 
-  saveModel(bytes: Uint8Array): void {
-    this.writing("model.safetensors", (file) => writeFileAtomic(file, bytes));
+  saveModel(bytes: Uint8Array): Promise<void> {
+    return writeFileAtomic(join(this.opened(MODEL_FILE), MODEL_FILE), bytes);
   }
 
   /** Writes what events still wait in memory. */
   flush(): void {
     if (this.lines === "" || this.folder === undefined) return;
-    this.writing("events.jsonl", (file) => appendFileSync(file, this.lines));
+    const file = join(this.opened("events.jsonl"), "events.jsonl");
+    try {
+      appendFileSync(file, this.lines);
+    } catch (error) {
+      throw new DataError(`run folder: cannot write ${file}: ${reasonOf(error)}.`, file);
+    }
     this.lines = "";
   }
 
@@ -63,25 +69,18 @@ export class RunFolder implements RunSink {
       if (first !== undefined) made.push(first);
       this.folder = makeNew(join(out, `${stamp(event.time)}-${event.run}`));
       made.push(this.folder);
-      writeFileAtomic(
-        join(this.folder, "config.json"),
-        `${JSON.stringify(this.options.config ?? event.config, null, 2)}\n`,
-      );
+      const config = JSON.stringify(this.options.config ?? event.config, null, 2);
+      writeFileSync(join(this.folder, "config.json"), `${config}\n`);
     } catch (error) {
       for (const path of made.reverse()) rmSync(path, { recursive: true, force: true });
       this.folder = undefined;
-      throw new OptionError(`out: cannot write to ${out}: ${reason(error)}. Choose another folder with --out.`, out);
+      throw new OptionError(`out: cannot write to ${out}: ${reasonOf(error)}. Choose another folder with --out.`, out);
     }
   }
 
-  private writing(name: string, write: (file: string) => void): void {
-    if (this.folder === undefined) throw new DataError(`run folder: got ${name} before the run started.`, name);
-    const file = join(this.folder, name);
-    try {
-      write(file);
-    } catch (error) {
-      throw new DataError(`run folder: cannot write ${file}: ${reason(error)}.`, file);
-    }
+  private opened(file: string): string {
+    if (this.folder === undefined) throw new DataError(`run folder: got ${file} before the run started.`, file);
+    return this.folder;
   }
 }
 
@@ -104,19 +103,4 @@ function makeNew(path: string): string {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
   }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: "permission denied",
-  EPERM: "permission denied",
-  EROFS: "the file system is read-only",
-  ENOSPC: "no space left on the device",
-  ENOTDIR: "a part of the path is a file, not a folder",
-  EEXIST: "there is a file of that name",
-  ENOENT: "a part of the path is missing",
-};
-
-function reason(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return (code !== undefined ? REASONS[code] : undefined) ?? message;
 }

@@ -28,11 +28,10 @@ export class Evaluator {
     this.options = options;
   }
 
-  /** Compiles what evaluating `count` of these examples takes. */
-  async prepare(examples: Examples, count: number): Promise<readonly MeasuringStep[]> {
+  /** The lengths of the batches that `count` samples are evaluated in. */
+  batchLengths(count: number): readonly number[] {
     const { full, tail } = this.batches(count);
-    const sizes = [...(full > 0 ? [full] : []), ...(tail > 0 ? [tail] : [])];
-    return Promise.all(sizes.map((size) => this.program(examples, size)));
+    return tail === 0 ? [full] : [full, tail];
   }
 
   /** The means over all examples, or over those at `indices`. */
@@ -67,7 +66,7 @@ export class Evaluator {
     return { full: limit, tail: count % limit };
   }
 
-  private program(examples: Examples, batchSize: number): Promise<MeasuringStep> {
+  program(examples: Examples, batchSize: number): Promise<MeasuringStep> {
     const { backend, store, task, state } = this.options;
     const types = [...leavesOf<HostArray>(examples.inputs), ...leavesOf<HostArray>(examples.targets)].map(
       ([path, { dtype, shape }]) => `${path} ${formatAval({ dtype, shape: [batchSize, ...shape.slice(1)] })}`,

@@ -6,6 +6,15 @@ export type Metrics = Readonly<Record<string, number>>;
 /** Parameters and buffers by their names in PyTorch's `state_dict`. */
 export type Weights = Readonly<Record<string, HostArray>>;
 
+/** A compiled program: its batch, its equations before the compiler's work, its arena, and what tracing and compiling took. */
+export type ProgramSize = {
+  readonly name: "train" | "evaluate";
+  readonly batchSize: number;
+  readonly equations: number;
+  readonly peakBytes: number;
+  readonly timeMs: number;
+};
+
 /** What callbacks receive, the run's log stores one JSON line each, and tests replay. Fields named `time*` are wall clock; all others repeat exactly. */
 export type TrainEvent =
   | {
@@ -16,7 +25,9 @@ export type TrainEvent =
       readonly totalSteps: number;
       readonly stepsPerEpoch: number;
       readonly parameters: number;
+      /** Programs, state and data together. */
       readonly peakBytes: number;
+      readonly programs: readonly ProgramSize[];
     }
   /** `step` counts finished steps from 1; metrics are of that step's mini-batch. `timeMs` is the mean time of a step in its call. */
   | {

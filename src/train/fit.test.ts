@@ -1,4 +1,3 @@
-// biome-ignore-all lint/suspicious/noFocusedTests: here `fit` trains, and focuses no test
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../backends/reference/index.ts";
 import { array, type HostArray } from "../core/host-array.ts";

@@ -8,7 +8,7 @@ import { epochOrder } from "../data/order.ts";
 import { splitDataset } from "../data/split.ts";
 import type { Transform } from "../optim/transform.ts";
 import { Evaluator } from "./evaluator.ts";
-import type { Callback, Control, Metrics, TrainEvent, Weights } from "./events.ts";
+import type { Callback, Control, Metrics, ProgramSize, TrainEvent, Weights } from "./events.ts";
 import { countOf, type Examples, type HostTree, nameOf } from "./examples.ts";
 import { Pace } from "./pace.ts";
 import { PhaseTimer } from "./phase-times.ts";
@@ -72,6 +72,7 @@ export class Trainer {
   private readonly options: TrainerOptions;
   private readonly store: Store;
   private readonly plateaus = new Plateaus();
+  private readonly sizes: ProgramSize[] = [];
   private readonly pending: TrainEvent[] = [];
   private readonly control: Control;
   private readonly pace = new Pace();
@@ -175,37 +176,53 @@ export class Trainer {
     const size = Math.min(batchSize, samples);
     const stepsPerEpoch = Math.ceil(samples / size);
     const run = { stepsPerEpoch, totalSteps: stepsPerEpoch * epochs };
-    const program = (length: number): Promise<MeasuringStep> =>
-      compileTraining({
-        backend,
-        store,
-        task,
-        optimizer,
-        plateaus,
-        state,
-        examples: train,
-        batchSize: length,
-        seed,
-        run,
-      });
+    const compiled = async (
+      name: ProgramSize["name"],
+      length: number,
+      make: () => Promise<MeasuringStep>,
+    ): Promise<MeasuringStep> => {
+      const began = performance.now();
+      const program = await make();
+      const { executable } = program.step;
+      const equations = executable.program.equations.length;
+      const timeMs = performance.now() - began;
+      this.sizes.push({ name, batchSize: length, equations, peakBytes: executable.peakBytes, timeMs });
+      return program;
+    };
+    const training = (length: number): Promise<MeasuringStep> =>
+      compiled("train", length, () =>
+        compileTraining({
+          backend,
+          store,
+          task,
+          optimizer,
+          plateaus,
+          state,
+          examples: train,
+          batchSize: length,
+          seed,
+          run,
+        }),
+      );
     const tail = samples % size;
-    this.programs = { full: await program(size), tail: tail === 0 ? undefined : await program(tail) };
+    this.programs = { full: await training(size), tail: tail === 0 ? undefined : await training(tail) };
     plateaus.expectValidation(split.validation !== undefined);
     const maxBatch = Math.max(32, Math.min(256, 2 * size));
     const evaluator = new Evaluator({ backend, store, task, state, maxBatch });
-    const evaluation =
-      split.validation === undefined ? [] : await evaluator.prepare(split.validation.examples, split.validation.count);
+    const held = split.validation;
+    if (held !== undefined)
+      for (const length of evaluator.batchLengths(held.count))
+        await compiled("evaluate", length, () => evaluator.program(held.examples, length));
     const { classes } = train;
     this.trained = new TrainedModel(
       { backend, store, task, state, sample: sampleOf(train.inputs), classes, maxBatch },
       evaluator,
     );
-    const programs = [...this.steps(), ...evaluation.map(({ step }) => step)];
     const resident = store.paths.reduce((sum, path) => {
       const { dtype, shape } = store.avalOf(path);
       return sum + sizeOf(shape) * (dtype === "u8" || dtype === "bool" ? 1 : 4);
     }, 0);
-    this.peakBytes = resident + Math.max(...programs.map(({ executable }) => executable.peakBytes));
+    this.peakBytes = resident + Math.max(...this.sizes.map(({ peakBytes }) => peakBytes));
     return evaluator;
   }
 
@@ -238,6 +255,7 @@ export class Trainer {
       stepsPerEpoch,
       parameters: leavesOf<HostArray>(state.params).reduce((sum, [, leaf]) => sum + leaf.data.length, 0),
       peakBytes: this.peakBytes,
+      programs: this.sizes,
     };
   }
 
