@@ -4,3 +4,11 @@ export { Random } from "./random.ts";
 export { type RandomProgram, type RandomProgramOptions, randomProgram } from "./random-program.ts";
 export { drawInput, type InputSpec, type Sample, type SampleRow } from "./samples/sample.ts";
 export { samplePrimitives } from "./samples/table.ts";
+export {
+  checkTrajectory,
+  type Descent,
+  type Trajectory,
+  TrajectoryError,
+  type TrajectoryOptions,
+  trajectory,
+} from "./trajectory.ts";

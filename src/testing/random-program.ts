@@ -144,7 +144,7 @@ class Builder {
     const { random } = this;
     const names = this.options.primitives ?? primitiveNames;
     for (let i = 0; i < size; i++) {
-      if ((this.options.control ?? true) && random.chance(0.06)) {
+      if ((this.options.control ?? true) && random.chance(0.12)) {
         this.add([this.control(differentiable)]);
         continue;
       }
