@@ -8,7 +8,7 @@ import type { Tensor } from "../../src/ops/tensor.ts";
 import { grad, valueAndGrad } from "../../src/trace/grad.ts";
 import { Key } from "../../src/trace/random.ts";
 import { traceProgram } from "../../src/trace/trace.ts";
-import { run } from "./run.ts";
+import { list, run, type Values } from "./run.ts";
 
 const backend = referenceBackend();
 const aval = (...shape: number[]) => ({ dtype: "f32", shape }) as const;
@@ -21,7 +21,7 @@ function numbers(seed: number, shape: readonly number[], step = 0.25): HostArray
 }
 
 /** The output, and the gradients of sum(output * a fixed direction) by the input and each parameter. */
-async function forwardAndBack(layer: nn.Layer, x: HostArray): Promise<Readonly<Record<string, ArrayLike<number>>>> {
+async function forwardAndBack(layer: nn.Layer, x: HostArray): Promise<Values> {
   const model = nn.model(layer);
   const { params, buffers, output } = model.init(3, x.aval);
   const leaves = leavesOf<HostArray>(params);
@@ -111,10 +111,10 @@ describe("a relu before a max pool", () => {
     ]);
     const moved = await forwardAndBack(nn.sequential(nn.relu(), nn.maxPool2d(2)), x);
     const plain = await forwardAndBack(nn.sequential(plainRelu(), nn.maxPool2d(2)), x);
-    expect(Array.from(plain.y as Float32Array)).toEqual([0, 0, 2, 0, 1, 0]);
+    expect(list(plain.y)).toEqual([0, 0, 2, 0, 1, 0]);
     expect(moved.y).toEqual(plain.y);
     expect(moved.dx).toEqual(plain.dx);
-    expect(Array.from(plain.dx as Float32Array).filter((g) => g !== 0)).toHaveLength(2);
+    expect(list(plain.dx).filter((g) => g !== 0)).toHaveLength(2);
   });
 });
 
@@ -129,7 +129,7 @@ describe("dropout", () => {
 
   test("drops p of the elements, scales the rest, and masks the gradient alike", async () => {
     const { y, dx } = await apply(nn.dropout(0.25), ones, 1);
-    const kept = Array.from(y as Float32Array).filter((value) => value !== 0);
+    const kept = list(y).filter((value) => value !== 0);
     // 20,000 trials: the deviation is 61.
     expect(Math.abs(kept.length - 15_000)).toBeLessThan(306);
     expect(new Set(kept)).toEqual(new Set([Math.fround(1 / 0.75)]));
@@ -141,20 +141,20 @@ describe("dropout", () => {
     expect((await apply(nn.dropout(), ones, 1)).y).toEqual(first.y);
     expect((await apply(nn.dropout(), ones, 2)).y).not.toEqual(first.y);
     const twice = await apply(nn.sequential(nn.dropout(), nn.dropout()), ones, 1);
-    const kept = Array.from(twice.y as Float32Array).filter((value) => value === 4).length;
+    const kept = list(twice.y).filter((value) => value === 4).length;
     expect(Math.abs(kept - 5_000)).toBeLessThan(306);
   });
 
   test("draws anew when a shared layer is applied again", async () => {
     const shared = nn.compose({ drop: nn.dropout() }, (x: Tensor, { drop }) => drop(x).mul(drop(x)));
     const { y } = await apply(shared, ones, 1);
-    const kept = Array.from(y as Float32Array).filter((value) => value === 4).length;
+    const kept = list(y).filter((value) => value === 4).length;
     expect(Math.abs(kept - 5_000)).toBeLessThan(306);
   });
 
   test("does nothing in evaluation, and drops all at p = 1", async () => {
     expect((await apply(nn.dropout(0.9), ones, 1, false)).y).toEqual(ones.data);
-    expect(new Set((await apply(nn.dropout(1), ones, 1)).y as Float32Array)).toEqual(new Set([0]));
+    expect(new Set(list((await apply(nn.dropout(1), ones, 1)).y))).toEqual(new Set([0]));
   });
 
   test("asks for a key by name", async () => {
@@ -203,7 +203,7 @@ describe("layers of your own", () => {
         return { y, once: total(once), twice: total(twice), same: total(same) };
       },
     );
-    expect(Array.from(results.y as Float32Array)).toEqual([10, 14, 18]);
+    expect(list(results.y)).toEqual([10, 14, 18]);
     expect([results.once?.[0], results.twice?.[0], results.same?.[0]]).toEqual([21, 42, 42]);
   });
 
@@ -245,7 +245,7 @@ describe("layers of your own", () => {
       return { left: y.left, right: y.right };
     });
     expect(results.left?.length).toBe(10);
-    expect(new Set(results.right as Float32Array).size).toBe(15);
+    expect(new Set(list(results.right)).size).toBe(15);
   });
 
   test("compose: a layer called twice shares its parameters and adds up its gradients", async () => {
@@ -260,8 +260,8 @@ describe("layers of your own", () => {
     expect(shared.y).toEqual(apart.y);
     expect(shared.dx).toEqual(apart.dx);
     // Multiples of 1/4 this small add without rounding.
-    const both = Array.from(apart["d 0.weight"] as Float32Array, (g, i) => g + (apart["d 1.weight"]?.[i] ?? 0));
-    expect(Array.from(shared["d w.weight"] as Float32Array)).toEqual(both);
+    const both = list(apart["d 0.weight"]).map((g, i) => g + (apart["d 1.weight"]?.[i] ?? 0));
+    expect(list(shared["d w.weight"])).toEqual(both);
   });
 });
 

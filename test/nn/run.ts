@@ -1,35 +1,34 @@
 import type { Backend } from "../../src/compile/backend.ts";
-import type { HostArray } from "../../src/core/host-array.ts";
+import { runFunction } from "../../src/compile/run-function.ts";
+import { HostArray } from "../../src/core/host-array.ts";
 import type { Tensor } from "../../src/ops/tensor.ts";
-import { traceProgram } from "../../src/trace/trace.ts";
 
 export type Feeds = Readonly<Record<string, HostArray>>;
 export type TracedFeeds = (name: string) => Tensor;
+export type Values = Readonly<Record<string, HostArray["data"]>>;
 
-/** Traces `f` on named feeds, runs one step, and returns its named results. */
+/** Traces `f` on named feeds, runs it once, and returns its named results. */
 export async function run(
   backend: Backend,
   feeds: Feeds,
   f: (feed: TracedFeeds) => Readonly<Record<string, Tensor>>,
-): Promise<Readonly<Record<string, ArrayLike<number>>>> {
+): Promise<Values> {
   const names = Object.keys(feeds);
-  const program = traceProgram(
-    Object.entries(feeds).map(([path, value]) => ({ path, aval: value.aval, role: "feed" })),
-    (tensors) =>
-      Object.entries(f((name) => tensors[names.indexOf(name)] as Tensor)).map(([path, value]) => ({
-        path,
-        value,
-        role: "result",
-      })),
-  );
-  const executable = await backend.compile(program, backend.createStore());
-  const single = backend.name === "reference-f64" ? (x: HostArray) => x.data : inSingle;
-  const { results } = await executable.run(
-    1,
-    Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, single(value)])),
-  );
-  return results;
+  let results: readonly string[] = [];
+  const traced = (...tensors: readonly Tensor[]): readonly Tensor[] => {
+    const out = f((name) => tensors[names.indexOf(name)] as Tensor);
+    results = Object.keys(out);
+    return Object.values(out);
+  };
+  const inputs = Object.values(feeds).map((value) => (backend.name === "reference-f64" ? value : inSingle(value)));
+  const values = await runFunction(backend, traced, inputs);
+  return Object.fromEntries(values.map(({ data }, i) => [results[i] ?? "", data]));
 }
 
-const inSingle = ({ data }: HostArray): HostArray["data"] =>
-  data instanceof Float64Array ? Float32Array.from(data) : data;
+const inSingle = ({ dtype, shape, data }: HostArray): HostArray =>
+  new HostArray(dtype, shape, data instanceof Float64Array ? Float32Array.from(data) : data);
+
+/** A result as a list; a result that is not there has no values. */
+export function list(values: ArrayLike<number> | undefined): number[] {
+  return Array.from(values ?? []);
+}
