@@ -23,7 +23,7 @@ const checks = {
     "types: browser code": tsc("tsconfig.web.json"),
     "types: tests and tools": tsc("tsconfig.json"),
   },
-  lint: { "lint and format": [...bin("@biomejs/biome/bin/biome"), "ci", "--colors=off", "."] },
+  lint: { "lint and format": [...bin("@biomejs/biome/bin/biome"), "ci", "--colors=off", "--error-on-warnings", "."] },
   build: { build: [process.execPath, join(root, "scripts/build.mjs")] },
   knip: { "unused files, exports and dependencies": bin("knip/bin/knip.js") },
   lock: { "lock file": [process.execPath, join(root, "scripts/check-lock.mjs")] },
