@@ -1,7 +1,7 @@
 """
 Values and gradients of layers and losses from PyTorch in double precision: writes nn.json beside this file.
 
-    python3 -m venv venv && venv/bin/pip install "torch==2.13.0" numpy && venv/bin/python generate.py
+    .venv/bin/python golden/nn/generate.py        (the environment of golden/README.md)
 
 A layer's case: parameters and buffers under PyTorch's names, and for each step the input, the output y, and the gradients
 of sum(y * cotangent). `second` is the gradient of sum(dx * direction) by x, where the case asks for it. Inputs are
