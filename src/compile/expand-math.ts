@@ -2,11 +2,13 @@ import type { BinaryOp, Loops, Scalar, UnaryOp } from "../ir/loops.ts";
 
 /**
  * The transcendental operators as expressions of +, -, *, /, min, max, abs, sqrt, floor, compares, selects and i32
- * arithmetic, so that every backend computes them alike; null where the operator is basic. Multiplications and additions are apart; the bounds hold if a backend fuses them, but none
- * may be reassociated. Rounding to an integer adds 1.5 * 2^23, after which the integer stands in the low bits.
+ * arithmetic, so that every backend computes them alike; null where the operator is basic. Multiplications and additions
+ * are apart; the bounds hold if a backend fuses them, but none may be reassociated. Rounding to an integer adds
+ * 1.5 * 2^23, after which the integer stands in the low bits.
  *
  * No f32 constant is infinite or NaN (WGSL has neither): those values come from arithmetic or from bits chosen as i32.
- * Results of exp, sigmoid and pow below 2^-126 are 0, never denormal (but for pow's constant exponents); NaN gives NaN (but x^0 = 1).
+ * Results of exp, sigmoid and pow below 2^-126 are 0, never denormal (but for pow's constant exponents). NaN gives NaN
+ * (but x^0 = 1).
  *
  * | operator | largest error found, ULP | operations |
  * |---|---|---|
