@@ -35,6 +35,7 @@ async function bundle(entry: string): Promise<{ gzipKib: number; nodeModules: st
 
 test.each(BUDGETS)("$entry ($what) loads in a browser within $maxGzipKib KiB", async ({ entry, maxGzipKib }) => {
   const { gzipKib, nodeModules } = await bundle(entry);
+  console.log(`${entry}: ${gzipKib.toFixed(1)} of ${maxGzipKib} KiB gzipped`);
   expect(nodeModules).toEqual([]);
   expect(gzipKib).toBeGreaterThan(1);
   expect(gzipKib).toBeLessThanOrEqual(maxGzipKib);
