@@ -2,13 +2,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/index.ts";
 import type { Backend } from "../../src/compile/backend.ts";
-import { runFunction } from "../../src/compile/run-function.ts";
 import { compileStep } from "../../src/compile/step.ts";
 import type { HostArray } from "../../src/core/host-array.ts";
-import { leavesOf, type Tree, unflatten } from "../../src/core/tree.ts";
-import type { Tensor } from "../../src/ops/tensor.ts";
+import { leavesOf } from "../../src/core/tree.ts";
 import * as optim from "../../src/optim/index.ts";
 import { valueAndGrad } from "../../src/trace/grad.ts";
+import { initOptimizer } from "../../src/train/programs.ts";
 import { type Problem, problems } from "./problems.ts";
 
 type Config = { readonly name: string; readonly parts?: readonly Config[] };
@@ -47,41 +46,33 @@ const backends: readonly {
   },
 ];
 
-async function initialState(
-  backend: Backend,
-  rule: optim.Transform,
-  params: Tree<HostArray>,
-): Promise<Tree<HostArray>> {
-  let form: optim.TensorTree = [];
-  const trace = (...tensors: readonly Tensor[]): readonly Tensor[] => {
-    form = rule.init(unflatten(params, tensors));
-    return leavesOf<Tensor>(form).map(([, leaf]) => leaf);
-  };
-  const leaves = leavesOf<HostArray>(params).map(([, leaf]) => leaf);
-  const values = await runFunction(backend, trace, leaves);
-  return unflatten(form, values);
+/** The training step of a problem: the compiler follows recursive trees too far, so to it the state is one level deep. */
+async function stepOf(backend: Backend, rule: optim.Transform, problem: Problem) {
+  const params = problem.start as HostArray;
+  const memory = (await initOptimizer(backend, rule, problem.start)) as HostArray;
+  return await compileStep(
+    backend,
+    (old, _batch, ctx) => {
+      const before: optim.TensorTree = old.params;
+      const [loss, gradients] = valueAndGrad(problem.loss)(before);
+      const [updates, after] = rule.update(gradients, old.memory, ctx.forUpdate(before, loss));
+      return { state: { params: optim.applyUpdates(before, updates), memory: after }, metrics: { loss } };
+    },
+    { state: { params, memory }, batch: {} },
+  );
 }
+
+const flat = (params: HostArray): number[] => leavesOf<HostArray>(params).flatMap(([, leaf]) => [...leaf.data]);
 
 /** Parameters after each of the steps asked for, flat. */
 async function walk(backend: Backend, rule: optim.Transform, problem: Problem, steps: readonly number[]) {
-  const state = { params: problem.start, memory: await initialState(backend, rule, problem.start) };
-  const step = await compileStep(
-    backend,
-    (old, _batch, ctx) => {
-      const params = old.params as optim.TensorTree;
-      const [loss, gradients] = valueAndGrad(problem.loss)(params);
-      const [updates, memory] = rule.update(gradients, old.memory as optim.TensorTree, ctx.forUpdate(params, loss));
-      return { state: { params: optim.applyUpdates(params, updates), memory }, metrics: { loss } };
-    },
-    { state, batch: {} },
-  );
+  const step = await stepOf(backend, rule, problem);
   const found: number[][] = [];
   let done = 0;
   for (const wanted of steps) {
     await step.run({}, wanted - done);
     done = wanted;
-    const { params } = await step.read();
-    found.push(leavesOf<HostArray>(params).flatMap(([, leaf]) => [...leaf.data]));
+    found.push(flat((await step.read()).params));
   }
   return found;
 }
@@ -103,6 +94,51 @@ describe.each(backends)("on $name", ({ make, tolerance }) => {
       }
       await backend.close();
     });
+  });
+});
+
+describe.each(golden)("$file", ({ cases }) => {
+  test.each(cases)("$name: its whole memory is in the state", async ({ config }) => {
+    const backend = referenceBackend();
+    const rule = optim.fromConfig(config);
+    const whole = await stepOf(backend, rule, problems.mlp as Problem);
+    await whole.run({}, 7);
+
+    const first = await stepOf(backend, rule, problems.mlp as Problem);
+    await first.run({}, 3);
+    const second = await stepOf(backend, rule, problems.mlp as Problem);
+    second.load(await first.read());
+    second.store.write("completed", await first.store.read("completed"));
+    second.attempted = first.attempted;
+    await second.run({}, 4);
+
+    expect(flat((await second.read()).params)).toEqual(flat((await whole.read()).params));
+  });
+
+  test.each(cases)("$name: any hyperparameter changes without compiling again", async ({ config }) => {
+    let compiled = 0;
+    const reference = referenceBackend();
+    const backend: Backend = {
+      ...reference,
+      compile: (program, store) => {
+        compiled++;
+        return reference.compile(program, store);
+      },
+    };
+    const problem = problems.quadratic as Problem;
+    const step = await stepOf(backend, optim.fromConfig(config), problem);
+    const before = compiled;
+    for (const name of step.hyperNames) {
+      step.load({ params: problem.start as HostArray, memory: (await step.read()).memory });
+      await step.run({}, 1);
+      const plain = flat((await step.read()).params);
+      step.load({ params: problem.start as HostArray, memory: (await step.read()).memory });
+      step.setHyper(name, 0.4321);
+      await step.run({}, 1);
+      expect(flat((await step.read()).params), name).not.toEqual(plain);
+      step.setHyper(name, null);
+    }
+    expect(compiled).toBe(before);
   });
 });
 

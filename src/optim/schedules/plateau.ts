@@ -86,8 +86,8 @@ export function plateau(options: PlateauOptions = {}): Plateau {
   const sign = mode === "min" ? 1 : -1;
   const improves = (value: number, best: number | null): boolean => {
     if (best === null) return !Number.isNaN(value);
-    const margin = like === "keras" ? threshold : sign * threshold * best;
-    return sign * value < sign * best - margin;
+    const bound = like === "keras" ? best - sign * threshold : best * (1 - sign * threshold);
+    return sign * value < sign * bound;
   };
   return {
     options: resolved,

@@ -39,9 +39,9 @@ export class Reader {
   }
 
   fail(expected: string): OptionError {
-    const found = this.done ? "its end" : `"${this.text.slice(this.#at)}"`;
+    const found = this.done ? "that ends" : `with "${this.text.slice(this.#at)}"`;
     return new OptionError(
-      `schedule: got "${this.text}" with ${found} at position ${this.#at + 1}; expected ${expected}. Accepted forms: ${this.#forms.map((form) => `"${form}"`).join(", ")}.`,
+      `schedule: got "${this.text}" ${found} at position ${this.#at + 1}; expected ${expected}. Accepted forms: ${this.#forms.map((form) => `"${form}"`).join(", ")}.`,
       "schedule",
     );
   }
@@ -103,6 +103,7 @@ export class Reader {
   /** A number with a unit. */
   span(expected: string): Span {
     const text = this.#numberText(expected);
+    this.#skipSpaces();
     const unit = this.#match(UNIT);
     if (unit === undefined) throw this.fail("a unit: ep (epochs), st (steps) or % (of the run)");
     this.#take(unit);
