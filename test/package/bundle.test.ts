@@ -25,7 +25,13 @@ async function bundle(entry: string): Promise<{ gzipKib: number; nodeModules: st
     configFile: false,
     logLevel: "error",
     plugins: [watchForNode],
-    build: { write: false, target: "es2023", lib: { entry: join(root, entry), formats: ["es"] } },
+    // Not Vite's library mode, which leaves the white space in.
+    build: {
+      write: false,
+      target: "es2023",
+      modulePreload: false,
+      rolldownOptions: { input: join(root, entry), preserveEntrySignatures: "strict" },
+    },
   });
   const outputs = (Array.isArray(result) ? result : [result]).flatMap((part) => ("output" in part ? part.output : []));
   const code = outputs.map((part) => (part.type === "chunk" ? part.code : part.source));
