@@ -87,7 +87,9 @@ function foreign(name: string, optimizer: string, isFlag: boolean): OptionError 
 
 /** The recipe as a config file would say it, with the same keys. */
 export function toConfig({ hypers, ...rest }: Recipe): Readonly<Record<string, Value>> {
-  const decided = Object.entries(rest).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
+  const decided = Object.entries(rest).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value] as const],
+  );
   return { ...Object.fromEntries(decided), ...hypers };
 }
 

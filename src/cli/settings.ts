@@ -47,7 +47,7 @@ const BASE = {
   lr: {
     flag: "--lr <rate>",
     group: "Model and optimizer",
-    help: "learning rate that the schedule starts from",
+    help: "learning rate that the schedule starts from (see below)",
     kind: "number",
     expected: "a number above 0",
     schema: v.pipe(v.number(), v.finite(), v.gtValue(0)),
@@ -55,7 +55,7 @@ const BASE = {
   schedule: {
     flag: "--schedule <text>",
     group: "Model and optimizer",
-    help: "how the rate changes, see below",
+    help: "how the rate changes (see below)",
     kind: "text",
     expected: 'a schedule such as "step 0.5/5ep"',
     schema: text,
@@ -79,7 +79,7 @@ const BASE = {
   validation: {
     flag: "--validation <n>",
     group: "Training",
-    help: "training images held out: a count, or a share below 1",
+    help: "training images held out: a count, or a share below 1 (5000, or a tenth where that is less)",
     kind: "number",
     expected: "a whole number of at least 0, or a share below 1",
     schema: v.pipe(
@@ -99,7 +99,7 @@ const BASE = {
   threads: {
     flag: "--threads <n>",
     group: "Training",
-    help: "worker threads; the results do not depend on it",
+    help: "worker threads; results do not depend on it (as many as processors, at most 4)",
     kind: "number",
     expected: "a whole number from 1 to 64",
     schema: v.pipe(count, v.maxValue(64)),

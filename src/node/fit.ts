@@ -1,16 +1,19 @@
-import { type FitFunction, fitWith, type MakeBackend } from "../train/fit.ts";
+import { type FitFunction, fitWith } from "../train/fit.ts";
+import { type NodeBackendOptions, nodeBackend } from "./default-backend.ts";
 import { RunFolder } from "./run-folder.ts";
 
-export type NodeFitOptions = {
+export type NodeFitOptions = NodeBackendOptions & {
   /** Folder that gets the run's own folder: `<out>/<date>-<name>/`. Default: nothing is written. */
   readonly out?: string;
 };
 
-/** `fit` that also writes run folders. */
-export function fitInNode<B>(makeBackend: MakeBackend<B>): FitFunction<B & NodeFitOptions> {
-  const fit = fitWith<B & NodeFitOptions>(makeBackend);
-  return (model, options) => {
-    if (options.out === undefined) return fit(model, options);
-    return fit(model, { ...options, sink: options.sink ?? new RunFolder({ out: options.out }) });
-  };
-}
+const train: FitFunction<NodeFitOptions> = fitWith(nodeBackend);
+
+/** `fit` on worker threads, which can also write the run's folder (`out`). */
+export const fit: FitFunction<NodeFitOptions> = (model, options) =>
+  train(
+    model,
+    options.out === undefined || options.sink !== undefined
+      ? options
+      : { ...options, sink: new RunFolder({ out: options.out }) },
+  );

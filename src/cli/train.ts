@@ -1,0 +1,164 @@
+import { readFileSync } from "node:fs";
+import { DataError, OptionError } from "../core/errors.ts";
+import { type Dataset, sampleCount } from "../data/dataset.ts";
+import * as nn from "../nn/index.ts";
+import { type DatasetProgress, resolveDataset } from "../node/datasets.ts";
+import { fit } from "../node/fit.ts";
+import { RunFolder } from "../node/run-folder.ts";
+import type { TrainEvent } from "../train/events.ts";
+import { formatBytes, formatCount, formatNumber, formatPercent } from "./format.ts";
+import { Progress } from "./progress.ts";
+import { defaultValidation, optimizerOf, type Recipe, recipeOf, toConfig } from "./recipe.ts";
+import type { Screen } from "./screen.ts";
+import { type Given, parseConfig } from "./settings.ts";
+
+/** Exit code of a process that ended by Ctrl-C: 128 + SIGINT. */
+export const INTERRUPTED = 130;
+
+export type TrainFlags = { readonly given: Given; readonly config?: string; readonly verbose: boolean };
+
+/** `downhill train`: answers the exit code. */
+export async function train(screen: Screen, flags: TrainFlags): Promise<number> {
+  const recipe = recipeOf(flags.given, flags.config === undefined ? {} : readConfig(flags.config));
+  const optimizer = optimizerOf(recipe);
+  const data = await loadData(screen, recipe);
+  const { classes } = data.train;
+  if (classes === undefined)
+    throw new DataError(`train: got values as targets of ${recipe.data}; expected labels.`, recipe.data);
+  const total = sampleCount(data.train);
+  const resolved = { ...recipe, validation: recipe.validation ?? defaultValidation(total) };
+  const model = recipe.model === "cnn" ? nn.cnn({ classes: classes.length }) : nn.mlp({ classes: classes.length });
+  describe(screen, resolved, data.train, classes.length);
+
+  const interrupts = new Interrupts(screen);
+  const sink = new RunFolder({ out: recipe.out, config: toConfig(resolved) });
+  interrupts.onSecond = () => sink.flush();
+  let failure: unknown;
+  const run = await fit(model, {
+    train: data.train,
+    validation: resolved.validation,
+    epochs: recipe.epochs,
+    batchSize: recipe.batchSize,
+    seed: recipe.seed,
+    loss: nn.crossEntropy(),
+    metrics: [nn.accuracy()],
+    optimizer,
+    callbacks: [new Progress(screen, { epochs: recipe.epochs, verbose: flags.verbose }), interrupts],
+    signal: interrupts.signal,
+    name: `${data.train.name.replaceAll(/[^\w.-]+/g, "-")}-${recipe.model}`,
+    sink,
+    ...(recipe.threads === undefined ? {} : { threads: recipe.threads }),
+  }).then(undefined, (error: unknown) => {
+    failure = error;
+    return undefined;
+  });
+  if (run === undefined) {
+    screen.erase();
+    if (sink.place !== undefined) screen.line(`The last good weights are in ${sink.place}`);
+    throw failure;
+  }
+  if (interrupts.signal.aborted) {
+    const { length } = run.history;
+    screen.line(`Stopped after ${length} of ${recipe.epochs} epochs; what was trained is in ${sink.place}`);
+    await run.close();
+    return INTERRUPTED;
+  }
+  const { loss, accuracy } = await run.test(data.test);
+  const images = formatCount(sampleCount(data.test));
+  screen.line();
+  screen.line(screen.bold(`Test accuracy ${formatPercent(accuracy)} (loss ${formatNumber(loss)}) on ${images} images`));
+  screen.line(`Saved to ${sink.place}`);
+  await run.close();
+  return 0;
+}
+
+function readConfig(file: string): Given {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    const reason =
+      (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : (error as Error).message;
+    throw new OptionError(`--config: cannot read ${file}: ${reason}.`, file);
+  }
+  try {
+    return parseConfig(JSON.parse(text), file);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new OptionError(`--config: ${file} is no JSON: ${error.message}.`, file);
+  }
+}
+
+async function loadData(screen: Screen, recipe: Recipe): Promise<{ train: Dataset; test: Dataset }> {
+  const onProgress = ({ dataset, receivedBytes, totalBytes }: DatasetProgress): void => {
+    const percent = Math.floor((100 * receivedBytes) / totalBytes);
+    screen.draw(`downloading ${dataset} ${percent}% of ${formatBytes(totalBytes)}`);
+  };
+  try {
+    return await resolveDataset(recipe.data, {
+      onProgress,
+      ...(recipe.dataDir === undefined ? {} : { dataDir: recipe.dataDir }),
+    });
+  } finally {
+    screen.erase();
+  }
+}
+
+function describe(
+  screen: Screen,
+  recipe: Recipe & { readonly validation: number },
+  data: Dataset,
+  classes: number,
+): void {
+  const total = sampleCount(data);
+  const held = recipe.validation < 1 ? Math.round(total * recipe.validation) : recipe.validation;
+  const shape = data.inputs.shape.slice(1).join("x");
+  const hypers = Object.entries(recipe.hypers).map(([name, value]) => `, ${name} ${value}`);
+  screen.line(
+    `${data.name}: ${formatCount(total - held)} training and ${formatCount(held)} validation images of ${shape}, ${classes} classes`,
+  );
+  screen.line(
+    `${recipe.model}, ${recipe.optimizer}, rate ${recipe.lr} (${recipe.schedule})${hypers.join("")}, ` +
+      `batch ${recipe.batchSize}, ${recipe.epochs} epochs, seed ${recipe.seed}`,
+  );
+}
+
+/** Ctrl-C once: the call that runs is finished and saved. Twice, or before training starts: now. */
+class Interrupts {
+  readonly name = "interrupts";
+  onSecond: () => void = () => {};
+  private readonly controller = new AbortController();
+  private readonly screen: Screen;
+  private readonly listener = (): void => this.interrupt();
+  private started = false;
+
+  constructor(screen: Screen) {
+    this.screen = screen;
+    process.on("SIGINT", this.listener);
+    process.on("SIGTERM", this.listener);
+    // A reader that went away, as in `| head`: nobody sees more, so end as by Ctrl-C.
+    process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") this.controller.abort();
+      else throw error;
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  on(event: TrainEvent): void {
+    if (event.type === "start") this.started = true;
+  }
+
+  private interrupt(): void {
+    if (!this.started || this.signal.aborted) {
+      this.screen.erase();
+      this.onSecond();
+      process.exit(INTERRUPTED);
+    }
+    this.screen.erase();
+    this.screen.line("Stopping; once more to stop at once without saving");
+    this.controller.abort();
+  }
+}

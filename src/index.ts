@@ -1,0 +1,67 @@
+import { referenceBackend } from "./backends/reference/index.ts";
+import { type FitFunction, fitWith } from "./train/fit.ts";
+import { type LoadFunction, type LoadSource, loadWith } from "./train/load.ts";
+
+export type { Backend, Executable, Feeds, Results, RunOptions, RunReport, Store } from "./compile/backend.ts";
+export { runFunction } from "./compile/run-function.ts";
+export { compileStep, type Step, type StepContext, type StepOptions, type StepResult } from "./compile/step.ts";
+export { type Aval, aval, type DType, type Shape } from "./core/dtype.ts";
+export {
+  DataError,
+  DownhillError,
+  MemoryError,
+  OptionError,
+  ShapeError,
+  TraceError,
+  TrainingError,
+} from "./core/errors.ts";
+export { array, HostArray, zeros } from "./core/host-array.ts";
+export type { Tree } from "./core/tree.ts";
+export {
+  classCounts,
+  type Dataset,
+  type DatasetOptions,
+  dataset,
+  fingerprint,
+  sampleCount,
+  takeRows,
+} from "./data/dataset.ts";
+export { type BatchOptions, batchesOf, epochOrder } from "./data/order.ts";
+export { measureStandardization, type Preprocessing, preprocess } from "./data/preprocessing.ts";
+export { type Split, type SplitOptions, splitDataset } from "./data/split.ts";
+export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./io/safetensors.ts";
+export { printProgram } from "./ir/print.ts";
+export type { Program } from "./ir/program.ts";
+export * as nn from "./nn/index.ts";
+export { Tensor } from "./ops/tensor.ts";
+export * as optim from "./optim/index.ts";
+export * as schedule from "./optim/schedules/index.ts";
+export { call, cond, scan, whileLoop } from "./trace/control.ts";
+export { customVjp, grad, stopGradient, valueAndGrad } from "./trace/grad.ts";
+export { Key } from "./trace/random.ts";
+export {
+  type Callback,
+  type Control,
+  type EarlyStoppingOptions,
+  type EpochEvent,
+  type Examples,
+  earlyStopping,
+  type Fit,
+  type FitOptions,
+  type HostTree,
+  type LoadModelOptions,
+  type Metrics,
+  NonFiniteLossError,
+  type Prediction,
+  type Run,
+  type RunSink,
+  type TrainEvent,
+  TrainedModel,
+  type Weights,
+} from "./train/index.ts";
+
+/** `fit` with WebAssembly on this thread, as browsers and Node both have it. */
+export const fit: FitFunction = fitWith<unknown>(() => referenceBackend());
+
+/** `load` from an address or from bytes. */
+export const load: LoadFunction<LoadSource> = loadWith<unknown>(() => referenceBackend());
