@@ -170,6 +170,10 @@ const CONTROL: Readonly<Record<string, (equation: Equation, at: string) => void>
     const carries = inputs.slice(0, count);
     const stack = ({ dtype, shape }: Aval): Aval => ({ dtype, shape: [length, ...shape] });
     const parameters = typesOf(body.inputs);
+    // A simplified scan hands out only some of the carries before each iteration.
+    const kept = Array.isArray(equation.params.kept)
+      ? equation.params.kept.map((i) => carries[i] ?? fail(at, `kept carry ${String(i)}`, `one of ${count}`))
+      : carries;
     const ys = typesOf(body.outputs).slice(count);
     match(at, "carries and xs", inputs.slice(0, split), [
       ...parameters.slice(0, count),
@@ -177,6 +181,6 @@ const CONTROL: Readonly<Record<string, (equation: Equation, at: string) => void>
     ]);
     match(at, "captured", inputs.slice(split), parameters.slice(split));
     match(at, "carries from the body", typesOf(body.outputs).slice(0, count), carries);
-    match(at, "outputs", avalsOf(equation.outputs), [...carries, ...ys.map(stack), ...carries.map(stack)]);
+    match(at, "outputs", avalsOf(equation.outputs), [...carries, ...ys.map(stack), ...kept.map(stack)]);
   },
 };

@@ -90,6 +90,8 @@ const CONTROL: Readonly<Record<string, Control>> = {
     const body = nested(equation, 0);
     const xs = inputs.slice(count, split);
     const stacked = equation.outputs.slice(count).map(({ aval }) => blank(aval, precision));
+    // A simplified scan hands out only some of the carries before each iteration.
+    const kept = (equation.params.kept as readonly number[] | undefined) ?? inputs.slice(0, count).map((_, i) => i);
     let carries = inputs.slice(0, count);
     for (let step = 0; step < length; step++) {
       const at = equation.params.reverse ? length - 1 - step : step;
@@ -98,7 +100,7 @@ const CONTROL: Readonly<Record<string, Control>> = {
         [...carries, ...xs.map((x) => element(x, at)), ...inputs.slice(split)],
         precision,
       );
-      const rows = [...results.slice(count), ...carries];
+      const rows = [...results.slice(count), ...kept.map((i) => carries[i] as HostArray)];
       for (const [k, target] of stacked.entries()) {
         const { data } = rows[k] as HostArray;
         target.data.set(data, at * data.length);
