@@ -98,8 +98,7 @@ export function plateau(options: PlateauOptions = {}): Plateau {
       // Keras counts the report that ends a cooldown, PyTorch does not.
       const left = Math.max(0, state.cooldown - 1);
       const cooling = like === "keras" ? left > 0 : state.cooldown > 0;
-      const before = state.cooldown > 0 ? 0 : state.bad;
-      const bad = better || cooling ? 0 : before + 1;
+      const bad = better || cooling ? 0 : state.bad + 1;
       if (bad > 0 && (like === "keras" ? bad >= patience : bad > patience))
         return { factor: state.factor * factor, best, bad: 0, cooldown };
       return { factor: state.factor, best, bad, cooldown: left };
