@@ -67,9 +67,8 @@ export function resolve<H extends HyperSpecs>(
   const given: Readonly<Record<string, unknown>> = { ...options, [firstName]: first };
   const values: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(hypers)) {
-    const value = given[name] ?? spec.default ?? undefined;
-    if (value !== undefined) checkValue(rule, name, spec, value);
-    else if (name === firstName) checkValue(rule, name, spec, first);
+    const value = given[name] === undefined ? (spec.default ?? undefined) : given[name];
+    if (value !== undefined || name === firstName) checkValue(rule, name, spec, value);
     values[name] = value;
   }
   return values as Values<H>;

@@ -26,7 +26,7 @@ function wrongNumbers({ min, above, max, below }: NumberHyper): unknown[] {
     above === undefined ? [] : [above],
     max === undefined ? [] : [max + 1e-3],
     below === undefined ? [] : [below],
-    [Number.NaN, Number.POSITIVE_INFINITY, "0.1", {}],
+    [Number.NaN, Number.POSITIVE_INFINITY, "0.1", {}, null],
   ].flat();
 }
 
