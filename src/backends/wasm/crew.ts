@@ -1,0 +1,175 @@
+import { TrainingError } from "../../core/errors.ts";
+
+/** Moments (in milliseconds) at which the phases of an instrumented step began: [phase, time] pairs. */
+export type Marks = readonly (readonly [phase: number, time: number])[];
+
+/** Those who run programs: the calling thread, or workers. */
+export interface Crew {
+  readonly threads: number;
+  load(id: number, module: WebAssembly.Module): void;
+  unload(id: number): void;
+  run(id: number, steps: number, timed: boolean): Promise<Marks>;
+  close(): Promise<void>;
+}
+
+type Run = (thread: number, threads: number, steps: number, timed: number) => void;
+
+/** Runs on the calling thread. */
+export class InlineCrew implements Crew {
+  readonly threads = 1;
+  private readonly memory: WebAssembly.Memory;
+  private readonly programs = new Map<number, Run>();
+  private marks: [number, number][] = [];
+
+  constructor(memory: WebAssembly.Memory) {
+    this.memory = memory;
+  }
+
+  load(id: number, module: WebAssembly.Module): void {
+    const mark = (phase: number): void => {
+      this.marks.push([phase, performance.now()]);
+    };
+    const instance = new WebAssembly.Instance(module, { env: { memory: this.memory, mark } });
+    this.programs.set(id, instance.exports.run as unknown as Run);
+  }
+
+  unload(id: number): void {
+    this.programs.delete(id);
+  }
+
+  async run(id: number, steps: number, timed: boolean): Promise<Marks> {
+    this.marks = [];
+    (this.programs.get(id) as Run)(0, 1, steps, timed ? 1 : 0);
+    return this.marks;
+  }
+
+  async close(): Promise<void> {
+    this.programs.clear();
+  }
+}
+
+/** A worker as both platforms offer it. `hold` and `letGo` say whether it keeps the process alive. */
+export type WorkerHandle = {
+  post(message: unknown): void;
+  onMessage(listener: (message: unknown) => void): void;
+  onError(listener: (error: Error) => void): void;
+  hold(): void;
+  letGo(): void;
+  terminate(): Promise<void>;
+};
+
+/** Starts a worker whose code is `(${source})(port)`, where port has `post` and `onMessage`. */
+export type Spawn = (source: string) => WorkerHandle;
+
+type Order =
+  | { readonly type: "start"; readonly memory: WebAssembly.Memory; readonly thread: number; readonly threads: number }
+  | { readonly type: "load"; readonly id: number; readonly module: WebAssembly.Module }
+  | { readonly type: "unload"; readonly id: number }
+  | { readonly type: "run"; readonly id: number; readonly steps: number; readonly timed: boolean };
+
+type Reply = { readonly marks: Marks; readonly error?: string };
+
+/**
+ * What a worker does. Sent as text, so it may name nothing outside itself.
+ */
+export function workerLoop(port: {
+  post(message: unknown): void;
+  onMessage(listener: (message: Order) => void): void;
+}): void {
+  let memory: WebAssembly.Memory;
+  let thread = 0;
+  let threads = 1;
+  let marks: [number, number][] = [];
+  const programs = new Map<number, Run>();
+  port.onMessage((order) => {
+    if (order.type === "start") ({ memory, thread, threads } = order);
+    else if (order.type === "unload") programs.delete(order.id);
+    else {
+      try {
+        if (order.type === "load") {
+          const mark = (phase: number): void => {
+            marks.push([phase, performance.now()]);
+          };
+          const instance = new WebAssembly.Instance(order.module, { env: { memory, mark } });
+          programs.set(order.id, instance.exports.run as unknown as Run);
+        } else {
+          marks = [];
+          (programs.get(order.id) as Run)(thread, threads, order.steps, order.timed ? 1 : 0);
+          port.post({ marks });
+        }
+      } catch (error) {
+        port.post({ marks: [], error: String(error) });
+      }
+    }
+  });
+}
+
+/** Runs on workers, which meet at barriers inside the program; the calling thread only waits for their replies. */
+export class WorkerCrew implements Crew {
+  readonly threads: number;
+  private readonly workers: readonly WorkerHandle[];
+  private settle: { readonly resolve: (marks: Marks) => void; readonly reject: (error: Error) => void } | null = null;
+  private waiting = 0;
+  private marks: Marks = [];
+  private lost: Error | null = null;
+
+  constructor(spawn: Spawn, memory: WebAssembly.Memory, threads: number) {
+    this.threads = threads;
+    this.workers = Array.from({ length: threads }, () => spawn(workerLoop.toString()));
+    this.workers.forEach((worker, thread) => {
+      worker.onMessage((message) => this.reply(thread, message as Reply));
+      worker.onError((error) => this.fail(error));
+      worker.post({ type: "start", memory, thread, threads } satisfies Order);
+      worker.letGo();
+    });
+  }
+
+  private fail(error: Error): void {
+    this.lost = new TrainingError(`worker: ${error.message}`);
+    this.finish()?.reject(this.lost);
+  }
+
+  private finish(): typeof this.settle {
+    const { settle } = this;
+    this.settle = null;
+    for (const worker of this.workers) worker.letGo();
+    return settle;
+  }
+
+  private reply(thread: number, { marks, error }: Reply): void {
+    if (error !== undefined) {
+      this.fail(new Error(error));
+      return;
+    }
+    if (thread === 0) this.marks = marks;
+    if (--this.waiting === 0) this.finish()?.resolve(this.marks);
+  }
+
+  load(id: number, module: WebAssembly.Module): void {
+    for (const worker of this.workers) worker.post({ type: "load", id, module } satisfies Order);
+  }
+
+  unload(id: number): void {
+    for (const worker of this.workers) worker.post({ type: "unload", id } satisfies Order);
+  }
+
+  run(id: number, steps: number, timed: boolean): Promise<Marks> {
+    if (this.lost) return Promise.reject(this.lost);
+    if (this.settle)
+      return Promise.reject(new TrainingError("run: a call is still under way; await it before the next one."));
+    this.waiting = this.threads;
+    return new Promise((resolve, reject) => {
+      this.settle = { resolve, reject };
+      for (const worker of this.workers) {
+        worker.hold();
+        worker.post({ type: "run", id, steps, timed } satisfies Order);
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    this.lost ??= new TrainingError("run: the backend is closed.");
+    this.finish()?.reject(this.lost);
+    await Promise.all(this.workers.map((worker) => worker.terminate()));
+  }
+}

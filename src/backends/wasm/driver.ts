@@ -1,0 +1,348 @@
+import type { Buffer, CopyKernel, Kernel, Node } from "../../compile/kernel.ts";
+import { bytesOf } from "../../core/dtype.ts";
+import type { Phase } from "../../ir/program.ts";
+import { type FuncBuilder, ModuleBuilder } from "./asm/module.ts";
+import { emitContract } from "./contract.ts";
+import type { Target } from "./expression.ts";
+import { emitMap, emitReduce, emitScatter, type KernelCode } from "./map.ts";
+import { bytesOfBuffer, touches } from "./memory-plan.ts";
+
+export const PHASES: readonly Phase[] = ["sample", "forward", "backward", "update"];
+
+/** Words of the memory that all programs share: the barrier's. */
+export const BARRIER_COUNT = 64;
+export const BARRIER_ROUND = 128;
+export const FIRST_FREE = 1024;
+
+/** Below this many elements of work a kernel is done by the first thread alone: a barrier and a cold cache cost more. */
+const PARALLEL_WORK = 12_000;
+/** Spins before a waiting thread sleeps: about 13 microseconds. */
+const SPINS = 20_000;
+
+export type Places = {
+  readonly address: (buffer: Buffer) => number;
+  readonly feeds: { readonly slot: number; readonly ring: number; readonly bytes: number };
+  readonly results: { readonly slot: number; readonly ring: number; readonly bytes: number };
+};
+
+export type DriverOptions = { readonly shared: boolean; readonly maxPages: number; readonly fused: boolean };
+
+/** A program's module: a function for each kernel, and `run(thread, threads, steps, timed)` that calls them for many steps. */
+export function buildModule(nodes: readonly Node[], places: Places, options: DriverOptions): ModuleBuilder {
+  const module = new ModuleBuilder();
+  module.importMemory("env", "memory", 1, options.maxPages, options.shared);
+  const mark = module.importFunc("env", "mark", ["i32"], []);
+  const target: Target = {
+    address: places.address,
+    i32Div: safeDivision(module, "div").index,
+    i32Rem: safeDivision(module, "rem").index,
+  };
+  const barrier = options.shared ? emitBarrier(module).index : null;
+  const code = new Map<Kernel, KernelCode[]>();
+  const emit = (list: readonly Node[]): void => {
+    for (const node of list) {
+      if (node.kind === "kernel") code.set(node.kernel, emitKernel(module, target, node.kernel, options));
+      else if (node.kind === "cond") {
+        emit(node.then);
+        emit(node.otherwise);
+      } else {
+        if (node.kind === "while") emit(node.test);
+        emit(node.body);
+      }
+    }
+  };
+  emit(nodes);
+  const run = module.func("run", ["i32", "i32", "i32", "i32"], []);
+  new Sequence(run, code, places, barrier, mark).run(nodes);
+  module.export("run", run);
+  return module;
+}
+
+function emitKernel(module: ModuleBuilder, target: Target, kernel: Kernel, options: DriverOptions): KernelCode[] {
+  switch (kernel.kind) {
+    case "map":
+      return [emitMap(module, target, kernel)];
+    case "reduce":
+      return [emitReduce(module, target, kernel)];
+    case "scatter":
+      return [emitScatter(module, target, kernel)];
+    case "contract":
+      return emitContract(module, target, kernel, { fused: options.fused });
+    default:
+      // Fills and copies are single instructions of the driver.
+      return [];
+  }
+}
+
+/** Division by zero gives 0 and the one overflowing quotient wraps, where the machine's instruction traps. */
+function safeDivision(module: ModuleBuilder, op: "div" | "rem"): FuncBuilder {
+  const f = module.func(`i32_${op}`, ["i32", "i32"], ["i32"]);
+  f.get(1)
+    .op("i32.eqz")
+    .if(() => f.i32(0).op("return"));
+  f.get(1)
+    .i32(-1)
+    .op("i32.eq")
+    .if(() => (op === "div" ? f.i32(0).get(0).op("i32.sub") : f.i32(0)).op("return"));
+  f.get(0)
+    .get(1)
+    .op(op === "div" ? "i32.div_s" : "i32.rem_s");
+  return f;
+}
+
+/** Waits until all threads have arrived: spinning for a while, then asleep. */
+function emitBarrier(module: ModuleBuilder): FuncBuilder {
+  const f = module.func("barrier", ["i32"], []);
+  const round = f.local("i32");
+  const spins = f.local("i32");
+  f.get(0)
+    .i32(2)
+    .op("i32.lt_s")
+    .if(() => f.op("return"));
+  f.i32(0).op("i32.atomic.load", BARRIER_ROUND).set(round);
+  f.i32(0).i32(1).op("i32.atomic.rmw.add", BARRIER_COUNT).i32(1).op("i32.add").get(0).op("i32.eq");
+  f.if(() => {
+    f.i32(0).i32(0).op("i32.atomic.store", BARRIER_COUNT);
+    f.i32(0).get(round).i32(1).op("i32.add").op("i32.atomic.store", BARRIER_ROUND);
+    f.i32(0).i32(-1).op("memory.atomic.notify", BARRIER_ROUND).op("drop");
+    f.op("return");
+  });
+  f.i32(SPINS).set(spins);
+  f.loop((again) => {
+    f.i32(0)
+      .op("i32.atomic.load", BARRIER_ROUND)
+      .get(round)
+      .op("i32.ne")
+      .if(() => f.op("return"));
+    f.get(spins).i32(1).op("i32.sub").tee(spins).brIf(again);
+  });
+  f.loop((again) => {
+    f.i32(0).get(round).op("i64.const", -1).op("memory.atomic.wait32", BARRIER_ROUND).op("drop");
+    f.i32(0).op("i32.atomic.load", BARRIER_ROUND).get(round).op("i32.eq").brIf(again);
+  });
+  return f;
+}
+
+const THREAD = 0;
+const THREADS = 1;
+const STEPS = 2;
+const TIMED = 3;
+
+type Touch = { readonly start: number; readonly end: number; readonly write: boolean; readonly serial: boolean };
+
+/** Writes the order of calls; a barrier goes only where a kernel meets what another thread may still touch. */
+class Sequence {
+  private readonly f: FuncBuilder;
+  private readonly code: ReadonlyMap<Kernel, readonly KernelCode[]>;
+  private readonly places: Places;
+  private readonly barrier: number | null;
+  private readonly mark: number;
+  private pending: Touch[] = [];
+  private phase: Phase | null = null;
+
+  constructor(
+    f: FuncBuilder,
+    code: ReadonlyMap<Kernel, readonly KernelCode[]>,
+    places: Places,
+    barrier: number | null,
+    mark: number,
+  ) {
+    this.f = f;
+    this.code = code;
+    this.places = places;
+    this.barrier = barrier;
+    this.mark = mark;
+  }
+
+  run(nodes: readonly Node[]): void {
+    const { f } = this;
+    const { feeds, results } = this.places;
+    const step = f.local("i32");
+    f.loop((again) => {
+      if (feeds.bytes > 0) {
+        this.serial(() =>
+          f
+            .i32(feeds.slot)
+            .get(step)
+            .i32(feeds.bytes)
+            .op("i32.mul")
+            .i32(feeds.ring)
+            .op("i32.add")
+            .i32(feeds.bytes)
+            .op("memory.copy"),
+        );
+        this.pending.push({ start: feeds.slot, end: feeds.slot + feeds.bytes, write: true, serial: true });
+      }
+      this.list(nodes, null);
+      if (results.bytes > 0) {
+        this.meet([{ start: results.slot, end: results.slot + results.bytes, write: false, serial: true }]);
+        this.serial(() =>
+          f
+            .get(step)
+            .i32(results.bytes)
+            .op("i32.mul")
+            .i32(results.ring)
+            .op("i32.add")
+            .i32(results.slot)
+            .i32(results.bytes)
+            .op("memory.copy"),
+        );
+      }
+      this.wait();
+      this.markPhase(null);
+      f.i32(0).set(TIMED);
+      f.get(step).i32(1).op("i32.add").tee(step).get(STEPS).op("i32.lt_s").brIf(again);
+    });
+  }
+
+  private serial(body: () => void): void {
+    this.f.get(THREAD).op("i32.eqz").if(body);
+  }
+
+  private wait(): void {
+    if (this.barrier !== null) this.f.get(THREADS).op("call", this.barrier);
+    this.pending = [];
+  }
+
+  private meet(touches: readonly Touch[]): void {
+    const conflict = touches.some((t) =>
+      this.pending.some((p) => (t.write || p.write) && !(t.serial && p.serial) && t.start < p.end && p.start < t.end),
+    );
+    if (conflict) this.wait();
+    this.pending.push(...touches);
+  }
+
+  private markPhase(phase: Phase | null): void {
+    if (phase === this.phase) return;
+    this.phase = phase;
+    const { f } = this;
+    f.get(TIMED)
+      .get(THREAD)
+      .op("i32.eqz")
+      .op("i32.and")
+      .if(() => f.i32(phase === null ? PHASES.length : PHASES.indexOf(phase)).op("call", this.mark));
+  }
+
+  private list(nodes: readonly Node[], index: number | null): void {
+    for (const node of nodes) this.node(node, index);
+  }
+
+  private node(node: Node, index: number | null): void {
+    const { f } = this;
+    switch (node.kind) {
+      case "kernel":
+        this.kernel(node.kernel, index);
+        return;
+      case "loop": {
+        this.wait();
+        const count = f.local("i32");
+        const at = f.local("i32");
+        f.i32(0).set(count);
+        f.loop((again) => {
+          if (node.reverse)
+            f.i32(node.length - 1)
+              .get(count)
+              .op("i32.sub")
+              .set(at);
+          else f.get(count).set(at);
+          this.list(node.body, at);
+          this.wait();
+          f.get(count).i32(1).op("i32.add").tee(count).i32(node.length).op("i32.lt_s").brIf(again);
+        });
+        f.release(count);
+        f.release(at);
+        return;
+      }
+      case "while":
+        this.wait();
+        f.block((done) => {
+          f.loop((again) => {
+            this.list(node.test, null);
+            this.wait();
+            f.i32(0).op("i32.load8_u", this.places.address(node.condition)).op("i32.eqz").brIf(done);
+            // No thread may change the condition before all have read it.
+            this.wait();
+            this.list(node.body, null);
+            this.wait();
+            f.br(again);
+          });
+        });
+        this.wait();
+        return;
+      case "cond":
+        this.wait();
+        f.i32(0)
+          .op("i32.load8_u", this.places.address(node.condition))
+          .if(
+            () => {
+              this.list(node.then, index);
+              this.wait();
+            },
+            () => {
+              this.list(node.otherwise, index);
+              this.wait();
+            },
+          );
+        return;
+    }
+  }
+
+  private kernel(kernel: Kernel, index: number | null): void {
+    const { f } = this;
+    this.markPhase(kernel.phase);
+    const range = (buffer: Buffer, write: boolean, serial: boolean): Touch => {
+      const start = this.places.address(buffer);
+      return { start, end: start + bytesOfBuffer(buffer), write, serial };
+    };
+    const { reads, writes } = touches(kernel);
+    const touched = (serial: boolean): Touch[] => [
+      ...reads.map((b) => range(b, false, serial)),
+      ...writes.map((b) => range(b, true, serial)),
+    ];
+    if (kernel.kind === "copy") {
+      this.meet(touched(true));
+      this.serial(() => this.copy(kernel, index));
+      return;
+    }
+    if (kernel.kind === "fill") {
+      this.meet(touched(true));
+      const { target } = kernel;
+      this.serial(() =>
+        f
+          .i32(this.places.address(target))
+          .i32(0)
+          .i32(target.layout.size * bytesOf(target.dtype))
+          .op("memory.fill"),
+      );
+      return;
+    }
+    for (const { func, jobs, work } of this.code.get(kernel) as readonly KernelCode[]) {
+      const parallel = this.barrier !== null && jobs > 1 && work >= PARALLEL_WORK;
+      this.meet(touched(!parallel));
+      if (!parallel) {
+        this.serial(() => f.i32(0).i32(jobs).op("call", func.index));
+        continue;
+      }
+      const [low, high] = [f.local("i32"), f.local("i32")];
+      f.get(THREAD).i32(jobs).op("i32.mul").get(THREADS).op("i32.div_u").set(low);
+      f.get(THREAD).i32(1).op("i32.add").i32(jobs).op("i32.mul").get(THREADS).op("i32.div_u").set(high);
+      f.get(low)
+        .get(high)
+        .op("i32.lt_u")
+        .if(() => f.get(low).get(high).op("call", func.index));
+      f.release(low);
+      f.release(high);
+    }
+  }
+
+  private copy(kernel: CopyKernel, index: number | null): void {
+    const { f } = this;
+    const push = (buffer: Buffer, step: number): void => {
+      f.i32(this.places.address(buffer));
+      if (step !== 0 && index !== null) f.get(index).i32(step).op("i32.mul").op("i32.add");
+    };
+    push(kernel.target, kernel.targetStep);
+    push(kernel.source, kernel.sourceStep);
+    f.i32(kernel.bytes).op("memory.copy");
+  }
+}

@@ -1,0 +1,676 @@
+import type { Buffer, View } from "../../compile/kernel.ts";
+import { bytesOf, type DType } from "../../core/dtype.ts";
+import type { Index, Lane, Loop, Scalar } from "../../ir/loops.ts";
+import type { FuncBuilder, OpName } from "./asm/module.ts";
+import { childrenOf, coefficient, dependsOn, indexDependsOn } from "./nest.ts";
+
+/** What a kernel's code may use of its module. */
+export type Target = {
+  /** Byte address of a buffer. */
+  readonly address: (buffer: Buffer) => number;
+  /** Indices of the integer division and remainder that never trap. */
+  readonly i32Div: number;
+  readonly i32Rem: number;
+};
+
+export type Mode = "vector" | "scalar";
+
+type Scope = { readonly values: Map<string, number>; readonly outer: Scope | null };
+
+const COMPARE = new Set(["eq", "ne", "lt", "le", "gt", "ge"]);
+
+/** Writes the code of scalar expressions, one element or four at a time. */
+export class ExpressionEmitter {
+  readonly f: FuncBuilder;
+  readonly target: Target;
+  readonly operands: readonly View[];
+  /** The current value of each open loop. */
+  readonly loopLocals: Map<Loop, number> = new Map();
+  readonly removed: ReadonlySet<number>;
+  private vectorLoop: Loop | null = null;
+  /** The piece of the vector loop being written: guards along it are decided. */
+  private piece: readonly [number, number] = [0, 0];
+  private ahead = 0;
+  private readonly pointers = new Map<string, { readonly local: number; readonly step: number }>();
+  private readonly hoisted = new Map<Scalar, number>();
+  private readonly uses = new Map<Scalar, number>();
+  private scope: Scope = { values: new Map(), outer: null };
+
+  constructor(f: FuncBuilder, target: Target, operands: readonly View[], removed: ReadonlySet<number>) {
+    this.f = f;
+    this.target = target;
+    this.operands = operands;
+    this.removed = removed;
+  }
+
+  countUses(roots: readonly Scalar[]): void {
+    const visit = (node: Scalar): void => {
+      const count = this.uses.get(node) ?? 0;
+      this.uses.set(node, count + 1);
+      if (count > 0) return;
+      for (const child of childrenOf(node)) visit(child);
+      const dynamic =
+        node.kind === "load" ? node.index[0]?.dynamic : node.kind === "index" ? node.index.dynamic : undefined;
+      if (dynamic) visit(dynamic.value);
+    };
+    for (const root of roots) visit(root);
+  }
+
+  /** Runs `body` with values remembered only inside. */
+  scoped(body: () => void): void {
+    this.scope = { values: new Map(), outer: this.scope };
+    body();
+    for (const key of this.scope.values.keys()) this.f.release(this.scope.values.get(key) as number);
+    this.scope = this.scope.outer as Scope;
+  }
+
+  /**
+   * Opens the innermost loop: pointers to all it touches, and values that do not change along it, get locals.
+   * `start` is on the loop's local already.
+   */
+  enter(
+    loop: Loop,
+    vector: boolean,
+    piece: readonly [number, number],
+    accesses: readonly { readonly index: Index; readonly buffer: Buffer }[],
+    roots: readonly Scalar[],
+  ): void {
+    this.vectorLoop = vector ? loop : null;
+    this.piece = piece;
+    for (const { index, buffer } of accesses) {
+      const key = this.signature(index, buffer);
+      // An address that is computed anew for each element has no pointer.
+      if (this.pointers.has(key) || (index.dynamic && dependsOn(index.dynamic.value, loop))) continue;
+      const local = this.f.local("i32");
+      this.pushAddress(index, buffer, false);
+      this.f.set(local);
+      this.pointers.set(key, { local, step: coefficient(index, loop) * bytesOf(buffer.dtype) });
+    }
+    if (vector) this.hoist(roots, loop);
+  }
+
+  /** Four lanes along a loop that is not the innermost; null: one element. */
+  lanesAlong(loop: Loop | null): void {
+    this.vectorLoop = loop;
+  }
+
+  /** Moves every pointer along the innermost loop. */
+  advance(elements: number): void {
+    for (const { local, step } of this.pointers.values()) {
+      if (step === 0) continue;
+      this.f
+        .get(local)
+        .i32(step * elements)
+        .op("i32.add")
+        .set(local);
+    }
+  }
+
+  leave(): void {
+    for (const { local } of this.pointers.values()) this.f.release(local);
+    for (const local of this.hoisted.values()) this.f.release(local);
+    this.pointers.clear();
+    this.hoisted.clear();
+    this.vectorLoop = null;
+  }
+
+  /** Writes `body` for the elements `ahead` of the pointers. */
+  atOffset(ahead: number, body: () => void): void {
+    this.ahead = ahead;
+    this.scoped(body);
+    this.ahead = 0;
+  }
+
+  private hoist(roots: readonly Scalar[], loop: Loop): void {
+    const memo = new Map<Scalar, boolean>();
+    const seen = new Set<Scalar>();
+    let constants = 0;
+    const visit = (node: Scalar): void => {
+      if (seen.has(node)) return;
+      seen.add(node);
+      if (!dependsOn(node, loop, memo)) {
+        if (node.kind === "const" && constants++ >= 10) return;
+        if (node.lane === "bool" && node.kind === "const") return;
+        const local = this.f.local("v128");
+        this.pushSplat(node);
+        this.f.set(local);
+        this.hoisted.set(node, local);
+        return;
+      }
+      // What a changing guard protects must not be read ahead of it.
+      if (node.kind === "guard" && node.ranges.some((r) => indexDependsOn(r.index, loop, memo))) {
+        const decided = this.decide(node);
+        if (decided !== undefined) visit(decided ? node.inside : node.outside);
+        return;
+      }
+      for (const child of childrenOf(node)) visit(child);
+    };
+    for (const root of roots) visit(root);
+  }
+
+  private signature(index: Index, buffer: Buffer): string {
+    const bytes = bytesOf(buffer.dtype);
+    const terms = this.terms(index).map(([loop, c]) => `${loop.id}*${c * bytes}`);
+    const dynamic = index.dynamic ? `@${index.dynamic.value.id}*${index.dynamic.coefficient * bytes}` : "";
+    return `${terms.join("+")}${dynamic}${this.folds(index) ? `#${this.constant(index, buffer)}` : ""}`;
+  }
+
+  private terms(index: Index): (readonly [Loop, number])[] {
+    return index.terms.filter(([loop]) => !this.removed.has(loop.id));
+  }
+
+  private constant(index: Index, buffer: Buffer): number {
+    return this.target.address(buffer) + index.base * bytesOf(buffer.dtype);
+  }
+
+  /** An effective address is pointer + immediate without wrapping, so where the pointer alone could be negative the constant goes into it. */
+  private folds(index: Index): boolean {
+    return index.dynamic !== undefined || index.base < 0 || this.terms(index).some(([, c]) => c < 0);
+  }
+
+  /** Pushes the variable part of an address; returns the constant part, for the instruction's immediate. */
+  private pushAddress(index: Index, buffer: Buffer, usePointers = true): number {
+    const { f } = this;
+    const bytes = bytesOf(buffer.dtype);
+    const folds = this.folds(index);
+    const ahead = this.vectorLoop && usePointers ? this.ahead * coefficient(index, this.vectorLoop) * bytes : 0;
+    const pointer = usePointers ? this.pointers.get(this.signature(index, buffer)) : undefined;
+    if (pointer) {
+      f.get(pointer.local);
+      if (folds && ahead < 0) {
+        f.i32(ahead).op("i32.add");
+        return 0;
+      }
+      return folds ? ahead : this.constant(index, buffer) + ahead;
+    }
+    f.i32(folds ? this.constant(index, buffer) : 0);
+    for (const [loop, c] of this.terms(index)) {
+      const local = this.loopLocals.get(loop);
+      if (local === undefined) throw new Error(`wasm: loop ${loop.id} is not open`);
+      f.get(local);
+      if (c * bytes !== 1) f.i32(c * bytes).op("i32.mul");
+      f.op("i32.add");
+    }
+    if (index.dynamic) {
+      this.scalar(index.dynamic.value);
+      f.i32(index.dynamic.coefficient * bytes)
+        .op("i32.mul")
+        .op("i32.add");
+    }
+    if (ahead !== 0) f.i32(ahead).op("i32.add");
+    return folds ? 0 : this.constant(index, buffer);
+  }
+
+  private decide(node: Scalar & { readonly kind: "guard" }): boolean | undefined {
+    const loop = this.vectorLoop;
+    if (!loop) return undefined;
+    let all = true;
+    for (const { index, low, high } of node.ranges) {
+      const c = coefficient(index, loop);
+      if (c === 0) {
+        all = false;
+        continue;
+      }
+      const [first, last] = [index.base + c * this.piece[0], index.base + c * (this.piece[1] - 1)];
+      if (Math.min(first, last) < low || Math.max(first, last) >= high) return false;
+    }
+    return all ? true : undefined;
+  }
+
+  /** Pushes an i32 truth of the ranges, leaving out those decided by the piece. */
+  private pushRanges(node: Scalar & { readonly kind: "guard" }): void {
+    const { f } = this;
+    let first = true;
+    for (const { index, low, high } of node.ranges) {
+      if (this.vectorLoop && coefficient(index, this.vectorLoop) !== 0) continue;
+      // Unsigned: one comparison for both ends.
+      this.pushIndex(index);
+      f.i32(low)
+        .op("i32.sub")
+        .i32(high - low)
+        .op("i32.lt_u");
+      if (!first) f.op("i32.and");
+      first = false;
+    }
+  }
+
+  /** Pushes an index as an i32. */
+  private pushIndex(index: Index): void {
+    const { f } = this;
+    f.i32(index.base | 0);
+    for (const [loop, c] of this.terms(index)) {
+      f.get(this.loopLocals.get(loop) as number);
+      if (c !== 1) f.i32(c).op("i32.mul");
+      f.op("i32.add");
+    }
+    if (index.dynamic) {
+      this.scalar(index.dynamic.value);
+      f.i32(index.dynamic.coefficient).op("i32.mul").op("i32.add");
+    }
+  }
+
+  private known(key: string): number | undefined {
+    for (let scope: Scope | null = this.scope; scope; scope = scope.outer) {
+      const local = scope.values.get(key);
+      if (local !== undefined) return local;
+    }
+    return undefined;
+  }
+
+  private remembered(node: Scalar, mode: Mode, emit: () => void): void {
+    const { f } = this;
+    if ((this.uses.get(node) ?? 0) < 2 || node.kind === "const") {
+      emit();
+      return;
+    }
+    const key = `${mode}${node.id}`;
+    const local = this.known(key);
+    if (local !== undefined) {
+      f.get(local);
+      return;
+    }
+    emit();
+    const made = f.local(mode === "vector" ? "v128" : node.lane === "f32" ? "f32" : "i32");
+    f.tee(made);
+    this.scope.values.set(key, made);
+  }
+
+  /** Pushes a v128 of four elements along the vector loop: f32, i32 or a mask. */
+  vector(node: Scalar): void {
+    const { f } = this;
+    const hoisted = this.hoisted.get(node);
+    if (hoisted !== undefined) {
+      f.get(hoisted);
+      return;
+    }
+    if (!this.vectorLoop || !dependsOn(node, this.vectorLoop)) {
+      this.pushSplat(node);
+      return;
+    }
+    this.remembered(node, "vector", () => this.vectorNode(node));
+  }
+
+  private pushSplat(node: Scalar): void {
+    const { f } = this;
+    if (node.kind === "const") {
+      if (node.lane === "f32") f.f32x4Splat(node.value);
+      else f.i32x4Splat(node.lane === "bool" ? (node.value ? -1 : 0) : node.value | 0);
+      return;
+    }
+    this.scalar(node);
+    if (node.lane === "f32") f.op("f32x4.splat");
+    else if (node.lane === "i32") f.op("i32x4.splat");
+    else f.i32(0).op("i32.sub").op("i32x4.splat");
+  }
+
+  private vectorNode(node: Scalar): void {
+    const { f } = this;
+    switch (node.kind) {
+      case "const":
+        this.pushSplat(node);
+        return;
+      case "index": {
+        const c = coefficient(node.index, this.vectorLoop as Loop);
+        this.pushIndex(node.index);
+        f.i32(c * this.ahead)
+          .op("i32.add")
+          .op("i32x4.splat");
+        f.op("v128.const", ...lanes(0, c, 2 * c, 3 * c)).op("i32x4.add");
+        return;
+      }
+      case "load":
+        this.vectorLoad(node);
+        return;
+      case "unary":
+        this.vector(node.a);
+        vectorUnary(f, node.op, node.a.lane);
+        return;
+      case "binary":
+        this.vectorBinary(node);
+        return;
+      case "select":
+        this.vector(node.a);
+        this.vector(node.b);
+        this.vector(node.condition);
+        f.op("v128.bitselect");
+        return;
+      case "cast":
+        this.vector(node.a);
+        vectorCast(f, node.a.lane, node.to);
+        return;
+      case "guard": {
+        const decided = this.decide(node);
+        if (decided !== undefined) {
+          this.vector(decided ? node.inside : node.outside);
+          return;
+        }
+        this.pushRanges(node);
+        f.if(
+          () => this.scoped(() => this.vector(node.inside)),
+          () => this.scoped(() => this.vector(node.outside)),
+          "v128",
+        );
+        return;
+      }
+    }
+  }
+
+  private vectorLoad(node: Scalar & { readonly kind: "load" }): void {
+    const { f } = this;
+    const [index] = node.index as readonly [Index];
+    const { buffer } = this.operands[node.source] as View;
+    const c = coefficient(index, this.vectorLoop as Loop);
+    const byte = bytesOf(buffer.dtype) === 1;
+    if (c === 1) {
+      const offset = this.pushAddress(index, buffer);
+      if (byte) f.op("v128.load32_zero", offset, 1);
+      else f.op("v128.load", offset, 4);
+    } else {
+      // Four strided loads; negative strides move the address instead of the immediate.
+      const step = c * bytesOf(buffer.dtype);
+      const address = f.local("i32");
+      const offset = this.pushAddress(index, buffer);
+      f.set(address);
+      const lane = (i: number): number => {
+        f.get(address);
+        if (step < 0 && i > 0) {
+          f.i32(step * i).op("i32.add");
+          return offset;
+        }
+        return offset + step * i;
+      };
+      if (byte) {
+        f.op("v128.const", ...lanes(0, 0, 0, 0));
+        const vector = f.local("v128");
+        f.set(vector);
+        for (let i = 0; i < 4; i++) {
+          const at = lane(i);
+          f.get(vector).op("v128.load8_lane", at, i).set(vector);
+        }
+        f.get(vector);
+        f.release(vector);
+      } else {
+        const at = lane(0);
+        f.op("v128.load32_zero", at, 4);
+        const vector = f.local("v128");
+        f.set(vector);
+        for (let i = 1; i < 4; i++) {
+          const next = lane(i);
+          f.get(vector).op("v128.load32_lane", next, i, 4).set(vector);
+        }
+        f.get(vector);
+        f.release(vector);
+      }
+      f.release(address);
+    }
+    if (byte) f.op("i16x8.extend_low_i8x16_u").op("i32x4.extend_low_i16x8_u");
+    if (buffer.dtype === "bool") f.i32x4Splat(0).op("i32x4.ne");
+  }
+
+  private vectorBinary(node: Scalar & { readonly kind: "binary" }): void {
+    const { f } = this;
+    const { op, a, b } = node;
+    if (op === "shl" || op === "shr") {
+      const count = b;
+      if (count.kind === "const" || !dependsOn(count, this.vectorLoop as Loop)) {
+        this.vector(a);
+        this.scalar(count);
+        f.op(op === "shl" ? "i32x4.shl" : "i32x4.shr_u");
+        return;
+      }
+      this.perLane(a, b, () => f.op(op === "shl" ? "i32.shl" : "i32.shr_u"));
+      return;
+    }
+    if (a.lane === "i32" && (op === "div" || op === "rem")) {
+      this.perLane(a, b, () => f.op("call", op === "div" ? this.target.i32Div : this.target.i32Rem));
+      return;
+    }
+    this.vector(a);
+    this.vector(b);
+    f.op(vectorBinaryOp(op, a.lane));
+  }
+
+  /** i32 operations that SIMD lacks. */
+  private perLane(a: Scalar, b: Scalar, apply: () => void): void {
+    const { f } = this;
+    const [x, y, result] = [f.local("v128"), f.local("v128"), f.local("v128")];
+    this.vector(a);
+    f.set(x);
+    this.vector(b);
+    f.set(y).i32x4Splat(0).set(result);
+    for (let i = 0; i < 4; i++) {
+      f.get(result).get(x).op("i32x4.extract_lane", i).get(y).op("i32x4.extract_lane", i);
+      apply();
+      f.op("i32x4.replace_lane", i).set(result);
+    }
+    f.get(result);
+    for (const local of [x, y, result]) f.release(local);
+  }
+
+  /** Pushes one element: f32, or i32 (bool is 0 or 1). */
+  scalar(node: Scalar): void {
+    this.remembered(node, "scalar", () => this.scalarNode(node));
+  }
+
+  private scalarNode(node: Scalar): void {
+    const { f } = this;
+    switch (node.kind) {
+      case "const":
+        if (node.lane === "f32") f.f32(node.value);
+        else f.i32(node.value | 0);
+        return;
+      case "index":
+        this.pushIndex(node.index);
+        return;
+      case "load": {
+        const { buffer } = this.operands[node.source] as View;
+        const offset = this.pushAddress(node.index[0] as Index, buffer);
+        f.op(buffer.dtype === "f32" ? "f32.load" : buffer.dtype === "i32" ? "i32.load" : "i32.load8_u", offset);
+        return;
+      }
+      case "unary":
+        this.scalarUnary(node);
+        return;
+      case "binary": {
+        this.scalar(node.a);
+        this.scalar(node.b);
+        const integer = node.a.lane !== "f32";
+        if (integer && node.op === "div") f.op("call", this.target.i32Div);
+        else if (integer && node.op === "rem") f.op("call", this.target.i32Rem);
+        else if (integer && (node.op === "max" || node.op === "min")) {
+          const [x, y] = [f.local("i32"), f.local("i32")];
+          f.set(y)
+            .tee(x)
+            .get(y)
+            .get(x)
+            .get(y)
+            .op(node.op === "max" ? "i32.gt_s" : "i32.lt_s")
+            .op("select");
+          f.release(x);
+          f.release(y);
+        } else f.op(scalarBinaryOp(node.op, node.a.lane));
+        return;
+      }
+      case "select":
+        this.scalar(node.a);
+        this.scalar(node.b);
+        this.scalar(node.condition);
+        f.op("select");
+        return;
+      case "cast":
+        this.scalar(node.a);
+        scalarCast(f, node.a.lane, node.to);
+        return;
+      case "guard": {
+        const decided = this.decide(node);
+        if (decided !== undefined) {
+          this.scalar(decided ? node.inside : node.outside);
+          return;
+        }
+        this.pushRanges(node);
+        f.if(
+          () => this.scoped(() => this.scalar(node.inside)),
+          () => this.scoped(() => this.scalar(node.outside)),
+          node.lane === "f32" ? "f32" : "i32",
+        );
+        return;
+      }
+    }
+  }
+
+  private scalarUnary(node: Scalar & { readonly kind: "unary" }): void {
+    const { f } = this;
+    const integer = node.a.lane !== "f32";
+    switch (node.op) {
+      case "not":
+        this.scalar(node.a);
+        f.op("i32.eqz");
+        return;
+      case "asInt":
+        this.scalar(node.a);
+        f.op("i32.reinterpret_f32");
+        return;
+      case "asFloat":
+        this.scalar(node.a);
+        f.op("f32.reinterpret_i32");
+        return;
+      case "neg":
+        if (integer) f.i32(0);
+        this.scalar(node.a);
+        f.op(integer ? "i32.sub" : "f32.neg");
+        return;
+      case "abs":
+        if (!integer) {
+          this.scalar(node.a);
+          f.op("f32.abs");
+          return;
+        }
+        {
+          const x = f.local("i32");
+          this.scalar(node.a);
+          f.set(x).i32(0).get(x).op("i32.sub").get(x).get(x).i32(0).op("i32.lt_s").op("select");
+          f.release(x);
+        }
+        return;
+      case "sqrt":
+      case "floor":
+      case "ceil":
+        this.scalar(node.a);
+        f.op(`f32.${node.op}`);
+        return;
+      case "round":
+        this.scalar(node.a);
+        f.op("f32.nearest");
+        return;
+      default:
+        throw new Error(`wasm: ${node.op} was not expanded`);
+    }
+  }
+
+  /** Stores four elements, or one, at an index. */
+  store(buffer: Buffer, index: Index, mode: Mode, push: () => void): void {
+    const { f } = this;
+    const { dtype } = buffer;
+    if (mode === "scalar") {
+      const offset = this.pushAddress(index, buffer);
+      push();
+      f.op(dtype === "f32" ? "f32.store" : dtype === "i32" ? "i32.store" : "i32.store8", offset);
+      return;
+    }
+    const byte = bytesOf(dtype) === 1;
+    const c = this.vectorLoop ? coefficient(index, this.vectorLoop) : 1;
+    const value = f.local("v128");
+    push();
+    if (dtype === "bool") f.i32x4Splat(1).op("v128.and");
+    f.set(value);
+    if (c === 1) {
+      const offset = this.pushAddress(index, buffer);
+      f.get(value);
+      if (byte)
+        f.op("v128.const", ...lanes(0, 0, 0, 0))
+          .op("i8x16.shuffle", 0, 4, 8, 12, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16)
+          .op("v128.store32_lane", offset, 0, 1);
+      else f.op("v128.store", offset, 4);
+    } else {
+      const step = c * bytesOf(dtype);
+      const address = f.local("i32");
+      const offset = this.pushAddress(index, buffer);
+      f.set(address);
+      for (let i = 0; i < 4; i++) {
+        f.get(address);
+        if (step < 0 && i > 0) f.i32(step * i).op("i32.add");
+        f.get(value);
+        const at = step < 0 ? offset : offset + step * i;
+        if (byte) f.op("v128.store8_lane", at, 4 * i);
+        else f.op("v128.store32_lane", at, i, 4);
+      }
+      f.release(address);
+    }
+    f.release(value);
+  }
+}
+
+/** Bytes of four i32 lanes. */
+export function lanes(...values: readonly [number, number, number, number]): number[] {
+  return [...new Uint8Array(Int32Array.from(values).buffer)];
+}
+
+function vectorUnary(f: FuncBuilder, op: string, lane: Lane): void {
+  if (op === "asInt" || op === "asFloat") return;
+  if (op === "not") {
+    f.op("v128.not");
+    return;
+  }
+  const name = op === "round" ? "nearest" : op;
+  f.op(`${lane === "f32" ? "f32x4" : "i32x4"}.${name}` as OpName);
+}
+
+function vectorBinaryOp(op: string, lane: Lane): OpName {
+  if (op === "and" || op === "or" || op === "xor") return `v128.${op}`;
+  if (lane === "f32") return `f32x4.${op}` as OpName;
+  if (COMPARE.has(op)) return `i32x4.${op}${op === "eq" || op === "ne" ? "" : lane === "bool" ? "_u" : "_s"}` as OpName;
+  if (op === "max" || op === "min") return `i32x4.${op}_s` as OpName;
+  return `i32x4.${op}` as OpName;
+}
+
+function scalarBinaryOp(op: string, lane: Lane): OpName {
+  if (lane === "f32") return `f32.${op}` as OpName;
+  if (op === "shr") return "i32.shr_u";
+  if (COMPARE.has(op) && op !== "eq" && op !== "ne") return `i32.${op}_s` as OpName;
+  return `i32.${op}` as OpName;
+}
+
+function vectorCast(f: FuncBuilder, from: Lane, to: DType): void {
+  if (to === "f32") {
+    if (from === "i32") f.op("f32x4.convert_i32x4_s");
+    else if (from === "bool") f.f32x4Splat(1).op("v128.and");
+    return;
+  }
+  if (to === "bool") {
+    if (from === "f32") f.f32x4Splat(0).op("f32x4.ne");
+    else if (from === "i32") f.i32x4Splat(0).op("i32x4.ne");
+    return;
+  }
+  if (from === "f32") f.op("i32x4.trunc_sat_f32x4_s");
+  else if (from === "bool") f.i32x4Splat(1).op("v128.and");
+  if (to === "u8") f.i32x4Splat(0).op("i32x4.max_s").i32x4Splat(255).op("i32x4.min_s");
+}
+
+function scalarCast(f: FuncBuilder, from: Lane, to: DType): void {
+  if (to === "f32") {
+    if (from !== "f32") f.op("f32.convert_i32_s");
+    return;
+  }
+  if (to === "bool") {
+    if (from === "f32") f.f32(0).op("f32.ne");
+    else if (from === "i32") f.i32(0).op("i32.ne");
+    return;
+  }
+  if (from === "f32") f.op("i32.trunc_sat_f32_s");
+  if (to === "u8") {
+    const x = f.local("i32");
+    f.set(x).get(x).i32(0).get(x).i32(0).op("i32.gt_s").op("select");
+    f.set(x).get(x).i32(255).get(x).i32(255).op("i32.lt_s").op("select");
+    f.release(x);
+  }
+}

@@ -1,0 +1,392 @@
+import type {
+  Backend,
+  Executable,
+  Feeds,
+  RunOptions,
+  RunReport,
+  Store as StoreInterface,
+} from "../../compile/backend.ts";
+import type { Buffer, Node } from "../../compile/kernel.ts";
+import { layoutOf } from "../../compile/layout.ts";
+import { lowerProgram } from "../../compile/lower.ts";
+import { Arena, Lowering, type Target, viewOf } from "../../compile/lowering.ts";
+import { printKernels } from "../../compile/print-kernels.ts";
+import { simplify } from "../../compile/simplify.ts";
+import { type Aval, bytesOf, formatAval, type HostData, sameShape, sizeOf } from "../../core/dtype.ts";
+import { MemoryError, OptionError, ShapeError } from "../../core/errors.ts";
+import { type HostArray, newData } from "../../core/host-array.ts";
+import type { Input, Phase, Program } from "../../ir/program.ts";
+import { ModuleBuilder } from "./asm/module.ts";
+import { type Crew, InlineCrew, type Marks, type Spawn, WorkerCrew } from "./crew.ts";
+import { buildModule, PHASES } from "./driver.ts";
+import { MAX_PAGES, Memory, megabytes, type Region } from "./memory.ts";
+import { bytesOfBuffer, planMemory } from "./memory-plan.ts";
+
+export type WasmOptions = {
+  /** Worker threads; they need `spawn`. Default 1: without `spawn`, the calling thread itself. Results do not depend on it. */
+  readonly threads?: number;
+  /** How to start a worker; the Node and browser entries bring theirs. */
+  readonly spawn?: Spawn;
+  /**
+   * `reproducible` (default): the same bits on every engine. `fast`: fused multiply-add (relaxed SIMD) where the engine has it;
+   * the bits then depend on the engine.
+   */
+  readonly mode?: "reproducible" | "fast";
+};
+
+/** True where the engine compiles `f32x4.relaxed_madd`. */
+export function hasRelaxedSimd(): boolean {
+  const module = new ModuleBuilder();
+  const f = module.func("f", [], ["v128"]);
+  f.f32x4Splat(1).f32x4Splat(1).f32x4Splat(1).op("f32x4.relaxed_madd");
+  return WebAssembly.validate(module.encode());
+}
+
+/** Steps whose feeds and results are held in memory at once. */
+const RING_BYTES = 4 * 2 ** 20;
+const MAX_RING_STEPS = 1024;
+
+/**
+ * Compiles programs to WebAssembly SIMD, run by the calling thread or by workers over one shared memory.
+ *
+ * Errors: OptionError for a thread count below 1, or above 1 without `spawn`.
+ */
+export function wasmBackend(options: WasmOptions = {}): Backend {
+  const threads = options.threads ?? 1;
+  if (!Number.isInteger(threads) || threads < 1)
+    throw new OptionError(`threads: got ${threads}; expected an integer of 1 or more.`, "threads");
+  if (threads > 1 && !options.spawn)
+    throw new OptionError(
+      `threads: got ${threads} without a way to start workers; expected 1. Use the backend of "downhill/node", or pass spawn.`,
+      "threads",
+    );
+  return new WasmBackend(options, threads);
+}
+
+class WasmBackend implements Backend {
+  readonly name = "wasm";
+  readonly memory: Memory;
+  readonly crew: Crew;
+  readonly fused: boolean;
+  nextProgram = 0;
+
+  constructor(options: WasmOptions, threads: number) {
+    this.memory = new Memory(options.spawn !== undefined);
+    this.crew = options.spawn
+      ? new WorkerCrew(options.spawn, this.memory.memory, threads)
+      : new InlineCrew(this.memory.memory);
+    this.fused = options.mode === "fast" && hasRelaxedSimd();
+  }
+
+  createStore(): WasmStore {
+    return new WasmStore(this.memory);
+  }
+
+  async compile(program: Program, store: StoreInterface): Promise<Executable> {
+    if (!(store instanceof WasmStore) || store.memory !== this.memory)
+      throw new OptionError("compile: got a store of another backend; expected one of this backend's.", "store");
+    return new WasmExecutable(this, program, store);
+  }
+
+  async close(): Promise<void> {
+    await this.crew.close();
+  }
+}
+
+type Entry = {
+  readonly aval: Aval;
+  pending: HostArray | null;
+  placed: { readonly buffer: Buffer; readonly region: Region } | null;
+  order: readonly number[] | undefined;
+};
+
+/** Regions come back when the store that owns them is collected. */
+const storeRegions = new FinalizationRegistry<{ readonly memory: Memory; readonly regions: Region[] }>(
+  ({ memory, regions }) => {
+    for (const region of regions) memory.release(region);
+  },
+);
+
+class WasmStore implements StoreInterface {
+  readonly memory: Memory;
+  readonly entries = new Map<string, Entry>();
+  private readonly regions: Region[] = [];
+
+  constructor(memory: Memory) {
+    this.memory = memory;
+    storeRegions.register(this, { memory, regions: this.regions });
+  }
+
+  get paths(): readonly string[] {
+    return [...this.entries.keys()];
+  }
+  has(path: string): boolean {
+    return this.entries.has(path);
+  }
+  avalOf(path: string): Aval {
+    return this.entry(path).aval;
+  }
+  private entry(path: string): Entry {
+    const entry = this.entries.get(path);
+    if (!entry) throw new ShapeError(`store: there is no ${path}; expected one of ${this.paths.join(", ")}.`, path);
+    return entry;
+  }
+
+  write(path: string, value: HostArray): void {
+    const known = this.entries.get(path);
+    if (!known) {
+      this.entries.set(path, { aval: value.aval, pending: value, placed: null, order: undefined });
+      return;
+    }
+    if (known.aval.dtype !== value.dtype || !sameShape(known.aval.shape, value.shape))
+      throw new ShapeError(
+        `store: got ${formatAval(value.aval)} for ${path}; expected ${formatAval(known.aval)}.`,
+        path,
+      );
+    if (known.placed) this.put(known.placed, value);
+    else known.pending = value;
+  }
+
+  private put({ buffer, region }: NonNullable<Entry["placed"]>, value: HostArray): void {
+    this.memory.writeArray(region.offset, buffer.layout, buffer.dtype, buffer.shape, value.data);
+  }
+
+  async read(path: string): Promise<HostArray> {
+    const entry = this.entry(path);
+    if (!entry.placed) return entry.pending as HostArray;
+    const { buffer, region } = entry.placed;
+    return this.memory.readArray(region.offset, buffer.layout, buffer.dtype, buffer.shape);
+  }
+
+  orderOf(path: string): readonly number[] | undefined {
+    const entry = this.entries.get(path);
+    return entry?.placed ? (entry.order ?? entry.aval.shape.map((_, i) => i)) : undefined;
+  }
+
+  /** Gives a value its memory, in the order of axes that its first program wants. */
+  place(path: string, order: readonly number[] | undefined): NonNullable<Entry["placed"]> {
+    const entry = this.entry(path);
+    if (entry.placed) return entry.placed;
+    const { dtype, shape } = entry.aval;
+    const buffer: Buffer = {
+      id: -1,
+      name: path,
+      dtype,
+      shape,
+      layout: layoutOf(shape, order),
+      home: { kind: "store", path },
+    };
+    const region = this.memory.allocate(bytesOfBuffer(buffer), path);
+    this.regions.push(region);
+    entry.placed = { buffer, region };
+    entry.order = order;
+    if (entry.pending) this.put(entry.placed, entry.pending);
+    entry.pending = null;
+    return entry.placed;
+  }
+}
+
+type Slot = { readonly path: string; readonly offset: number; readonly length: number; readonly aval: Aval };
+
+/** Values that enter or leave with each step, packed one after another. */
+function pack(values: readonly { readonly path: string; readonly aval: Aval }[]): {
+  readonly slots: readonly Slot[];
+  readonly bytes: number;
+} {
+  let offset = 0;
+  const slots = values.map(({ path, aval }) => {
+    const length = sizeOf(aval.shape);
+    const slot = { path, offset, length, aval };
+    offset += Math.ceil((length * bytesOf(aval.dtype)) / 16) * 16;
+    return slot;
+  });
+  // Vectors may read up to 12 bytes past a row.
+  return { slots, bytes: values.length === 0 ? 0 : offset + 16 };
+}
+
+class WasmExecutable implements Executable {
+  readonly program: Program;
+  readonly peakBytes: number;
+  private readonly backend: WasmBackend;
+  private readonly nodes: readonly Node[];
+  private readonly module: ModuleBuilder;
+  private readonly id: number;
+  private readonly feeds: ReturnType<typeof pack>;
+  private readonly results: ReturnType<typeof pack>;
+  private readonly feedRing: number;
+  private readonly resultRing: number;
+  private readonly ringSteps: number;
+  /** Kept: its regions live as long as this. */
+  readonly store: WasmStore;
+
+  constructor(backend: WasmBackend, program: Program, store: WasmStore) {
+    this.backend = backend;
+    this.program = program;
+    this.store = store;
+    const { memory } = backend;
+    const simple = simplify(program);
+    const arena = new Arena(simple);
+    const lowering = new Lowering(arena, simple, new Map(), (path) => store.orderOf(path));
+    const fixed = new Map<Buffer, number>();
+    const stateBuffers = new Map<string, Buffer>();
+    const isFeed = (input: Input): boolean => input.role === "feed";
+    this.feeds = pack(simple.inputs.filter(isFeed).map(({ path, value }) => ({ path, aval: value.aval })));
+    const feedBuffers = new Map<Buffer, number>();
+    for (const input of simple.inputs) {
+      if (isFeed(input)) {
+        const buffer = arena.buffer(input.path, input.value.aval, { kind: "feed", path: input.path });
+        feedBuffers.set(buffer, (this.feeds.slots.find((s) => s.path === input.path) as Slot).offset);
+        lowering.views.set(input.value.id, viewOf(buffer));
+        continue;
+      }
+      const { buffer, region } = store.place(input.path, lowering.analysis.order(input.value));
+      // One buffer object for each input, so that kernels tell them apart.
+      const own: Buffer = { ...buffer, id: arena.buffers.length };
+      arena.buffers.push(own);
+      fixed.set(own, region.offset);
+      stateBuffers.set(input.path, own);
+      lowering.views.set(input.value.id, viewOf(own));
+    }
+    const resultList = simple.outputs.filter((o) => o.role === "result");
+    this.results = pack(resultList.map(({ path, value }) => ({ path, aval: value.aval })));
+    const resultBuffers = new Map<Buffer, number>();
+    const targets = simple.outputs.map((output): Target => {
+      if (output.role === "state") {
+        const buffer = stateBuffers.get(output.path);
+        if (!buffer)
+          throw new ShapeError(`compile: the program sets ${output.path}, which is not among its inputs.`, output.path);
+        return { value: output.value, view: viewOf(buffer), name: output.path, state: buffer };
+      }
+      const buffer = arena.buffer(output.path, output.value.aval, { kind: "result", path: output.path });
+      resultBuffers.set(buffer, (this.results.slots[resultList.indexOf(output)] as Slot).offset);
+      return { value: output.value, view: viewOf(buffer), name: output.path };
+    });
+    this.nodes = lowerProgram(lowering, targets);
+
+    const plan = planMemory(this.nodes);
+    const constants = arena.buffers.filter((b) => b.home.kind === "constant");
+    const constantBytes = constants.reduce((n, b) => n + bytesOfBuffer(b), 0);
+    const stepBytes = this.feeds.bytes + this.results.bytes;
+    this.ringSteps = Math.max(1, Math.min(MAX_RING_STEPS, Math.floor(RING_BYTES / Math.max(1, stepBytes))));
+    const total = plan.bytes + constantBytes + stepBytes * (this.ringSteps + 1) + 256;
+    this.peakBytes = total;
+    let region: Region;
+    try {
+      region = memory.allocate(total, "the compiled step");
+    } catch (error) {
+      throw error instanceof MemoryError ? new MemoryError(`${error.message} ${this.advice(total)}`) : error;
+    }
+    executableRegions.register(this, { backend, region, id: backend.nextProgram });
+    memory.bytes(region.offset, region.bytes).fill(0);
+    let next = region.offset + plan.bytes;
+    for (const buffer of constants) {
+      fixed.set(buffer, next);
+      if (buffer.home.kind === "constant")
+        memory.writeArray(next, buffer.layout, buffer.dtype, buffer.shape, buffer.home.value.data);
+      next += bytesOfBuffer(buffer);
+    }
+    const take = (bytes: number): number => {
+      const at = next;
+      next = Math.ceil((next + bytes) / 16) * 16;
+      return at;
+    };
+    const feedSlot = take(this.feeds.bytes);
+    const resultSlot = take(this.results.bytes);
+    this.feedRing = take(this.feeds.bytes * this.ringSteps);
+    this.resultRing = take(this.results.bytes * this.ringSteps);
+    const address = (buffer: Buffer): number => {
+      const own = fixed.get(buffer);
+      if (own !== undefined) return own;
+      const feed = feedBuffers.get(buffer);
+      if (feed !== undefined) return feedSlot + feed;
+      const result = resultBuffers.get(buffer);
+      if (result !== undefined) return resultSlot + result;
+      const offset = plan.offsets.get(buffer);
+      if (offset === undefined) throw new Error(`wasm: ${buffer.name} has no place`);
+      return region.offset + offset;
+    };
+    this.module = buildModule(
+      this.nodes,
+      {
+        address,
+        feeds: { slot: feedSlot, ring: this.feedRing, bytes: this.feeds.bytes },
+        results: { slot: resultSlot, ring: this.resultRing, bytes: this.results.bytes },
+      },
+      { shared: memory.shared, maxPages: MAX_PAGES, fused: backend.fused },
+    );
+    this.id = backend.nextProgram++;
+    backend.crew.load(this.id, new WebAssembly.Module(this.module.encode()));
+  }
+
+  /** A batch that would fit, going by the largest feed's first axis. */
+  private advice(bytes: number): string {
+    const batch = Math.max(0, ...this.feeds.slots.map((s) => s.aval.shape[0] ?? 0));
+    if (batch < 2) return `The step needs ${megabytes(bytes)}.`;
+    const fits = Math.max(1, 2 ** Math.floor(Math.log2((batch * 3 * 2 ** 30) / bytes)));
+    return `The step needs ${megabytes(bytes)} for a batch of ${batch}; try a batch of ${Math.min(fits, Math.floor(batch / 2))}.`;
+  }
+
+  async run(steps: number, feeds: Feeds, options: RunOptions = {}): Promise<RunReport> {
+    const results: Record<string, HostData> = {};
+    for (const { path, length, aval } of this.results.slots) results[path] = newData(aval.dtype, length * steps);
+    let marks: Marks = [];
+    for (let done = 0; done < steps; ) {
+      const count = Math.min(this.ringSteps, steps - done);
+      this.writeFeeds(feeds, done, count, steps);
+      const timed = options.timed === true && done === 0;
+      const found = await this.backend.crew.run(this.id, count, timed);
+      if (timed) marks = found;
+      this.readResults(results, done, count);
+      done += count;
+    }
+    return options.timed ? { results, timeByPhase: timesOf(marks) } : { results };
+  }
+
+  private writeFeeds(feeds: Feeds, done: number, count: number, steps: number): void {
+    const { memory } = this.backend;
+    for (const { path, offset, length, aval } of this.feeds.slots) {
+      const data = feeds[path];
+      if (!data || data.length !== length * steps)
+        throw new ShapeError(
+          `run: got ${data ? `${data.length} values` : "nothing"} for ${path}; expected ${steps} x ${formatAval(aval)}.`,
+          path,
+        );
+      for (let i = 0; i < count; i++)
+        memory
+          .view(aval.dtype, this.feedRing + i * this.feeds.bytes + offset, length)
+          .set(data.subarray((done + i) * length, (done + i + 1) * length));
+    }
+  }
+
+  private readResults(results: Record<string, HostData>, done: number, count: number): void {
+    const { memory } = this.backend;
+    for (const { path, offset, length, aval } of this.results.slots) {
+      const to = results[path] as HostData;
+      for (let i = 0; i < count; i++)
+        to.set(memory.view(aval.dtype, this.resultRing + i * this.results.bytes + offset, length), (done + i) * length);
+    }
+  }
+
+  print(level: "kernels" | "target"): string {
+    return level === "kernels" ? printKernels(this.nodes) : this.module.toText();
+  }
+}
+
+const executableRegions = new FinalizationRegistry<{
+  readonly backend: WasmBackend;
+  readonly region: Region;
+  readonly id: number;
+}>(({ backend, region, id }) => {
+  backend.crew.unload(id);
+  backend.memory.release(region);
+});
+
+function timesOf(marks: Marks): Record<Phase, number> {
+  const times: Record<Phase, number> = { sample: 0, forward: 0, backward: 0, update: 0 };
+  for (let i = 0; i + 1 < marks.length; i++) {
+    const [[phase, start], [, end]] = [marks[i], marks[i + 1]] as [Marks[number], Marks[number]];
+    const name = PHASES[phase];
+    if (name) times[name] += end - start;
+  }
+  return times;
+}

@@ -1,0 +1,288 @@
+import { sizeOf } from "../core/dtype.ts";
+import { scaleIndex, shiftIndex } from "../ir/loops.ts";
+import type { Equation, Var } from "../ir/program.ts";
+import type { ConvInputGradParams, ConvWeightGradParams } from "../ops/contract.ts";
+import type { ConvParams } from "../ops/tensor.ts";
+import type { Axis, Buffer, ContractPart, View } from "./kernel.ts";
+import { Expressions, flatten, type Lowering, orderedLoops, viewOf } from "./lowering.ts";
+import { combine } from "./reduction.ts";
+import { copyView } from "./scatter.ts";
+
+/** Images of a batch are cut into this many chunks for a weight gradient, so that its sum does not depend on the threads. */
+const WEIGHT_CHUNKS = 8;
+/** Weights larger than this are not summed in copies. */
+const MAX_CHUNKED_WEIGHT = 512 * 1024;
+
+export function lowerContraction(lowering: Lowering, eq: Equation): void {
+  switch (eq.primitive) {
+    case "dot":
+      lowerDot(lowering, eq);
+      return;
+    case "conv2d":
+      lowerConv(lowering, eq);
+      return;
+    case "convInputGrad":
+      lowerInputGrad(lowering, eq);
+      return;
+    default:
+      lowerWeightGrad(lowering, eq);
+  }
+}
+
+type Strided = { readonly buffer: Buffer; readonly strides: readonly number[]; readonly offset: number };
+
+const axis = (size: number, a: number, b: number, c: number): Axis => ({ size, a, b, c });
+const at = (view: Strided, i: number): number => view.strides[i] as number;
+
+function push(
+  lowering: Lowering,
+  eq: Equation,
+  a: Strided,
+  b: Strided,
+  c: Strided,
+  parts: readonly ContractPart[],
+  chunks = 1,
+  chunkStride = 0,
+): void {
+  lowering.push({
+    kind: "contract",
+    name: `${eq.primitive} ${c.buffer.name}`,
+    phase: eq.phase,
+    a: a.buffer,
+    b: b.buffer,
+    c: c.buffer,
+    parts,
+    chunks,
+    chunkStride,
+  });
+}
+
+/** A view with its last axis contiguous: itself, or a dense copy. */
+function withContiguousRows(lowering: Lowering, eq: Equation, view: View): View {
+  const last = view.shape.length - 1;
+  if (view.strides[last] === 1 || view.shape[last] === 1) return view;
+  const copy = viewOf(lowering.buffer(`${view.buffer.name}.packed`, { dtype: "f32", shape: view.shape }));
+  copyView(lowering, eq, view, copy);
+  return copy;
+}
+
+function lowerDot(lowering: Lowering, eq: Equation): void {
+  const [x, y] = eq.inputs as [Var, Var];
+  const [out] = eq.outputs as [Var];
+  const left = lowering.viewOfVar(x);
+  const right = lowering.viewOfVar(y);
+  const c = lowering.viewOfVar(out);
+  const rank = c.shape.length;
+  const [m, n] = [rank - 2, rank - 1];
+  const product = (a: View, b: View, rows: number, columns: number, ka: number, kb: number): void => {
+    const outer = c.shape.slice(0, -2).map((size, i) => axis(size, at(a, i), at(b, i), at(c, i)));
+    const part: ContractPart = {
+      outer,
+      m: [axis(c.shape[rows] as number, at(a, rows === m ? m : n), 0, at(c, rows))],
+      n: axis(c.shape[columns] as number, 0, at(b, columns === n ? n : m), at(c, columns)),
+      k: [axis(x.aval.shape[n] as number, at(a, ka), at(b, kb), 0)],
+      offsetA: a.offset,
+      offsetB: b.offset,
+      offsetC: c.offset,
+    };
+    push(lowering, eq, a, b, c, [part]);
+  };
+  // The transposed product reads the left operand along its rows instead: no copy where that one is contiguous.
+  if (right.strides[n] !== 1 && left.strides[m] === 1 && (c.shape[m] as number) > 1) product(right, left, n, m, m, n);
+  else product(left, withContiguousRows(lowering, eq, right), m, n, n, m);
+}
+
+/** Weight axes [O, I, kh, kw] with the output channel contiguous. */
+function packedWeight(lowering: Lowering, eq: Equation, view: View): View {
+  if (view.strides[0] === 1 || view.shape[0] === 1) return view;
+  const copy = viewOf(lowering.buffer(`${view.buffer.name}.packed`, { dtype: "f32", shape: view.shape }, [2, 3, 1, 0]));
+  copyView(lowering, eq, view, copy);
+  return copy;
+}
+
+/** Channels contiguous: images as the tiles want them. */
+function packedImages(lowering: Lowering, eq: Equation, view: View): View {
+  if (view.strides[1] === 1 || view.shape[1] === 1) return view;
+  const copy = viewOf(lowering.buffer(`${view.buffer.name}.packed`, { dtype: "f32", shape: view.shape }, [0, 2, 3, 1]));
+  copyView(lowering, eq, view, copy);
+  return copy;
+}
+
+type Images = readonly [number, number, number, number];
+
+function lowerConv(lowering: Lowering, eq: Equation): void {
+  const { stride, padding, dilation, groups } = eq.params as unknown as ConvParams;
+  const [xv, wv] = eq.inputs as [Var, Var];
+  const x = lowering.viewOfVar(xv);
+  const w = packedWeight(lowering, eq, lowering.viewOfVar(wv));
+  const y = lowering.viewOfVar(eq.outputs[0] as Var);
+  const [n, o, oh, ow] = y.shape as Images;
+  const [, i, kh, kw] = w.shape as Images;
+  push(lowering, eq, x, w, y, [
+    {
+      outer: [
+        axis(n, at(x, 0), 0, at(y, 0)),
+        axis(groups, i * at(x, 1), (o / groups) * at(w, 0), (o / groups) * at(y, 1)),
+      ],
+      m: [axis(oh, stride[0] * at(x, 2), 0, at(y, 2)), axis(ow, stride[1] * at(x, 3), 0, at(y, 3))],
+      n: axis(o / groups, 0, at(w, 0), at(y, 1)),
+      k: [
+        axis(kh, dilation[0] * at(x, 2), at(w, 2), 0),
+        axis(kw, dilation[1] * at(x, 3), at(w, 3), 0),
+        axis(i, at(x, 1), at(w, 1), 0),
+      ],
+      offsetA: x.offset - padding[0][0] * at(x, 2) - padding[1][0] * at(x, 3),
+      offsetB: w.offset,
+      offsetC: y.offset,
+    },
+  ]);
+}
+
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+
+/** Along one spatial axis: the input positions start, start + stride, ... and the kernel taps that reach them. */
+type PhaseAxis = {
+  readonly start: number;
+  readonly count: number;
+  readonly taps: number;
+  readonly firstTap: number;
+  readonly tapStep: number;
+  readonly firstOutput: number;
+  readonly outputStep: number;
+};
+
+/** A strided convolution's input gradient is stride x stride unit-stride phases; taps run downwards, so that outputs run upwards. */
+function phases(size: number, kernel: number, stride: number, dilation: number, pad: number): PhaseAxis[] {
+  const found: PhaseAxis[] = [];
+  for (let start = 0; start < Math.min(stride, size); start++) {
+    const taps: number[] = [];
+    for (let tap = kernel - 1; tap >= 0; tap--) if ((start + pad - tap * dilation) % stride === 0) taps.push(tap);
+    const tapStep = stride / gcd(dilation, stride);
+    found.push({
+      start,
+      count: Math.ceil((size - start) / stride),
+      taps: taps.length,
+      firstTap: taps[0] ?? 0,
+      tapStep,
+      firstOutput: (start + pad - (taps[0] ?? 0) * dilation) / stride,
+      outputStep: (tapStep * dilation) / stride,
+    });
+  }
+  return found;
+}
+
+function lowerInputGrad(lowering: Lowering, eq: Equation): void {
+  const { stride, padding, dilation, groups } = eq.params as unknown as ConvInputGradParams;
+  const [gv, wv] = eq.inputs as [Var, Var];
+  const g = packedImages(lowering, eq, lowering.viewOfVar(gv));
+  const weight = lowering.viewOfVar(wv);
+  const out = lowering.viewOfVar(eq.outputs[0] as Var);
+  const [n, , height, width] = out.shape as Images;
+  const [o, i, kh, kw] = weight.shape as Images;
+  // Taps run downwards and input channels lie innermost in this copy: [kh reversed, kw reversed, o, i].
+  const flipped = viewOf(lowering.buffer(`${weight.buffer.name}.flipped`, { dtype: "f32", shape: [kh, kw, o, i] }));
+  const expressions = new Expressions(lowering);
+  const nest = orderedLoops(expressions.loops, flipped.shape, flipped);
+  const [a, b, p, q] = nest.index as [
+    (typeof nest.index)[0],
+    (typeof nest.index)[0],
+    (typeof nest.index)[0],
+    (typeof nest.index)[0],
+  ];
+  const reversed = (index: typeof a, size: number): typeof a => shiftIndex(scaleIndex(index, -1), size - 1);
+  lowering.push({
+    kind: "map",
+    name: `flip ${weight.buffer.name}`,
+    phase: eq.phase,
+    loops: nest.loops,
+    stores: [
+      {
+        view: flipped,
+        index: flatten(flipped, nest.index),
+        value: expressions.read(weight, [p, q, reversed(a, kh), reversed(b, kw)]),
+      },
+    ],
+    operands: expressions.operands,
+  });
+  const parts: ContractPart[] = [];
+  let missing = false;
+  for (const v of phases(height, kh, stride[0], dilation[0], padding[0][0]))
+    for (const h of phases(width, kw, stride[1], dilation[1], padding[1][0])) {
+      if (v.taps === 0 || h.taps === 0) {
+        missing = true;
+        continue;
+      }
+      parts.push({
+        outer: [
+          axis(n, at(g, 0), 0, at(out, 0)),
+          axis(groups, (o / groups) * at(g, 1), (o / groups) * at(flipped, 2), i * at(out, 1)),
+        ],
+        m: [axis(v.count, at(g, 2), 0, stride[0] * at(out, 2)), axis(h.count, at(g, 3), 0, stride[1] * at(out, 3))],
+        n: axis(i, 0, 1, at(out, 1)),
+        k: [
+          axis(v.taps, v.outputStep * at(g, 2), v.tapStep * at(flipped, 0), 0),
+          axis(h.taps, h.outputStep * at(g, 3), h.tapStep * at(flipped, 1), 0),
+          axis(o / groups, at(g, 1), at(flipped, 2), 0),
+        ],
+        offsetA: g.offset + v.firstOutput * at(g, 2) + h.firstOutput * at(g, 3),
+        offsetB: (kh - 1 - v.firstTap) * at(flipped, 0) + (kw - 1 - h.firstTap) * at(flipped, 1),
+        offsetC: out.offset + v.start * at(out, 2) + h.start * at(out, 3),
+      });
+    }
+  if (missing) lowering.push({ kind: "fill", name: `zero ${out.buffer.name}`, phase: eq.phase, target: out.buffer });
+  push(lowering, eq, g, flipped, out, parts);
+}
+
+function lowerWeightGrad(lowering: Lowering, eq: Equation): void {
+  const { stride, padding, dilation, groups } = eq.params as unknown as ConvWeightGradParams;
+  const [xv, gv] = eq.inputs as [Var, Var];
+  const x = lowering.viewOfVar(xv);
+  const g = packedImages(lowering, eq, lowering.viewOfVar(gv));
+  const out = lowering.viewOfVar(eq.outputs[0] as Var);
+  const [n, o, oh, ow] = g.shape as Images;
+  const [, i, kh, kw] = out.shape as Images;
+  const size = sizeOf(out.shape);
+  const chunks =
+    size <= MAX_CHUNKED_WEIGHT && n > 1 && n % Math.min(n, WEIGHT_CHUNKS) === 0 ? Math.min(n, WEIGHT_CHUNKS) : 1;
+  const order = out.shape.map((_, d) => d).sort((p, q) => at(out, q) - at(out, p) || p - q);
+  const target =
+    chunks === 1
+      ? out
+      : viewOf(
+          lowering.buffer(`${out.buffer.name}.parts`, { dtype: "f32", shape: [chunks, ...out.shape] }, [
+            0,
+            ...order.map((d) => d + 1),
+          ]),
+        );
+  const strides = chunks === 1 ? target.strides : target.strides.slice(1);
+  const c: Strided = { buffer: target.buffer, strides, offset: target.offset };
+  push(
+    lowering,
+    eq,
+    x,
+    g,
+    c,
+    [
+      {
+        outer: [axis(groups, i * at(x, 1), (o / groups) * at(g, 1), (o / groups) * at(c, 0))],
+        m: [
+          axis(kh, dilation[0] * at(x, 2), 0, at(c, 2)),
+          axis(kw, dilation[1] * at(x, 3), 0, at(c, 3)),
+          axis(i, at(x, 1), 0, at(c, 1)),
+        ],
+        n: axis(o / groups, 0, at(g, 1), at(c, 0)),
+        k: [
+          axis(n, at(x, 0), at(g, 0), 0),
+          axis(oh, stride[0] * at(x, 2), at(g, 2), 0),
+          axis(ow, stride[1] * at(x, 3), at(g, 3), 0),
+        ],
+        offsetA: x.offset - padding[0][0] * at(x, 2) - padding[1][0] * at(x, 3),
+        offsetB: g.offset,
+        offsetC: c.offset,
+      },
+    ],
+    chunks,
+    chunks === 1 ? 0 : at(target, 0),
+  );
+  if (chunks > 1) combine(lowering, eq, "sum", target, out);
+}

@@ -1,0 +1,156 @@
+import type { DType, Shape } from "../core/dtype.ts";
+import type { HostArray } from "../core/host-array.ts";
+import type { Index, Loop, Range, Scalar } from "../ir/loops.ts";
+import type { Phase } from "../ir/program.ts";
+
+/**
+ * Where each element of a logical array lies: element (i0, i1, ...) at `offset` + sum of i_d * strides_d, in elements.
+ * A border of zeros around some axes is only a larger `size` and an offset.
+ */
+export type Layout = {
+  readonly strides: readonly number[];
+  readonly offset: number;
+  readonly size: number;
+  readonly border: boolean;
+};
+
+/** Who owns a buffer's memory. `arena` memory is reused by liveness; the others keep theirs. */
+export type Home =
+  | { readonly kind: "store"; readonly path: string }
+  | { readonly kind: "feed"; readonly path: string }
+  | { readonly kind: "result"; readonly path: string }
+  | { readonly kind: "constant"; readonly value: HostArray }
+  | { readonly kind: "arena" };
+
+export type Buffer = {
+  readonly id: number;
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly layout: Layout;
+  home: Home;
+};
+
+/** A buffer read or written through strides of a view's own. */
+export type View = {
+  readonly buffer: Buffer;
+  readonly shape: Shape;
+  readonly strides: readonly number[];
+  readonly offset: number;
+};
+
+export type Store = { readonly view: View; readonly index: Index; readonly value: Scalar };
+
+/** An elementwise nest: for every index of `loops`, outer first, the stores in order. */
+export type MapKernel = {
+  readonly kind: "map";
+  readonly name: string;
+  readonly phase: Phase;
+  readonly loops: readonly Loop[];
+  readonly stores: readonly Store[];
+  /** Operands by the `source` numbers of loads. A load's index is one flat element index into the buffer. */
+  readonly operands: readonly View[];
+};
+
+export type ReduceOp = "sum" | "max" | "min" | "argmax";
+
+/** For every index of `loops`, `op` over all of `reduced`, outer first. */
+export type ReduceKernel = {
+  readonly kind: "reduce";
+  readonly name: string;
+  readonly phase: Phase;
+  readonly op: ReduceOp;
+  readonly loops: readonly Loop[];
+  readonly reduced: readonly Loop[];
+  readonly value: Scalar;
+  readonly target: View;
+  readonly index: Index;
+  readonly operands: readonly View[];
+};
+
+/** An axis of a contraction with its stride in each operand, in elements. */
+export type Axis = { readonly size: number; readonly a: number; readonly b: number; readonly c: number };
+
+/**
+ * c[outer, m, n] = sum over k of a[outer, m, k] b[outer, k, n]: matrix products and every convolution pass.
+ * All strides are known; n is contiguous in b and c. Several `parts` write different elements of one output.
+ */
+export type ContractPart = {
+  readonly outer: readonly Axis[];
+  readonly m: readonly Axis[];
+  readonly n: Axis;
+  readonly k: readonly Axis[];
+  readonly offsetA: number;
+  readonly offsetB: number;
+  readonly offsetC: number;
+};
+
+export type ContractKernel = {
+  readonly kind: "contract";
+  readonly name: string;
+  readonly phase: Phase;
+  readonly a: Buffer;
+  readonly b: Buffer;
+  readonly c: Buffer;
+  readonly parts: readonly ContractPart[];
+  /**
+   * The first k axis is cut into this many chunks, each with its own copy of c (chunkStride elements apart), added in order by a
+   * kernel that follows: so the sum does not depend on the number of threads.
+   */
+  readonly chunks: number;
+  readonly chunkStride: number;
+};
+
+/** Adds updates into zeros at computed places, in order. */
+export type ScatterKernel = {
+  readonly kind: "scatter";
+  readonly name: string;
+  readonly phase: Phase;
+  readonly loops: readonly Loop[];
+  readonly target: View;
+  readonly index: Index;
+  readonly value: Scalar;
+  readonly operands: readonly View[];
+  /** Iterations of the outermost loop never add into one place. */
+  readonly apart: boolean;
+};
+
+/** Sets a whole buffer to a value. */
+export type FillKernel = {
+  readonly kind: "fill";
+  readonly name: string;
+  readonly phase: Phase;
+  readonly target: Buffer;
+};
+
+/** Copies `bytes` between buffers; the source or target moves by `stride` bytes with each iteration of the enclosing loop. */
+export type CopyKernel = {
+  readonly kind: "copy";
+  readonly name: string;
+  readonly phase: Phase;
+  readonly source: Buffer;
+  readonly target: Buffer;
+  readonly bytes: number;
+  readonly sourceStep: number;
+  readonly targetStep: number;
+};
+
+export type Kernel = MapKernel | ReduceKernel | ContractKernel | ScatterKernel | FillKernel | CopyKernel;
+
+export type Node =
+  | { readonly kind: "kernel"; readonly kernel: Kernel }
+  | { readonly kind: "loop"; readonly length: number; readonly reverse: boolean; readonly body: readonly Node[] }
+  | {
+      readonly kind: "while";
+      readonly condition: Buffer;
+      readonly test: readonly Node[];
+      readonly body: readonly Node[];
+    }
+  | {
+      readonly kind: "cond";
+      readonly condition: Buffer;
+      readonly then: readonly Node[];
+      readonly otherwise: readonly Node[];
+    };
+
+export type { Range };

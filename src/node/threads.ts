@@ -1,0 +1,19 @@
+import { Worker } from "node:worker_threads";
+import type { Spawn } from "../backends/wasm/crew.ts";
+
+/** Starts worker threads from source text, so that no file has to be found beside a bundle. An idle one never keeps the process alive. */
+export const spawnThread: Spawn = (source) => {
+  const bootstrap = `const { parentPort } = require("node:worker_threads");
+(${source})({ post: (m) => parentPort.postMessage(m), onMessage: (f) => parentPort.on("message", f) });`;
+  const worker = new Worker(bootstrap, { eval: true });
+  return {
+    post: (message) => worker.postMessage(message),
+    onMessage: (listener) => worker.on("message", listener),
+    onError: (listener) => worker.on("error", listener),
+    hold: () => worker.ref(),
+    letGo: () => worker.unref(),
+    terminate: async () => {
+      await worker.terminate();
+    },
+  };
+};
