@@ -195,7 +195,7 @@ class Builder {
     return resized.reshape(shape);
   }
 
-  /** Squashes f32 into the range where it leaves it; other dtypes are valid anywhere, or are reduced to the range's size. */
+  /** A value that leaves its range is squashed into it: f32 by tanh, integers by a remainder. */
   private inRange(tensor: Tensor, { dtype, low, high }: InputSpec): Tensor {
     this.settle();
     const { data } = this.values.get(tensor.variable.id) as HostArray;
@@ -209,9 +209,14 @@ class Builder {
         .mul(half * 0.98)
         .add(low + half);
     }
-    if (dtype === "i32" && high - low < 2 ** 31)
-      return tensor.rem(Math.floor((high - low) / 2) + 1).add(Math.ceil((low + high) / 2));
-    return tensor;
+    if (dtype === "u8")
+      return tensor
+        .cast("i32")
+        .rem(high - low + 1)
+        .add(low)
+        .cast("u8");
+    const half = Math.floor((high - low) / 2);
+    return tensor.rem(half + 1).add(Math.ceil((low + high) / 2));
   }
 
   private vector(length: number): Tensor {

@@ -2,7 +2,7 @@ import { type Aval, aval, type Shape, sizeOf } from "../../core/dtype.ts";
 import { primitiveOf } from "../../ops/table.ts";
 import type { ConvParams, PoolParams } from "../../ops/tensor.ts";
 import type { Random } from "../random.ts";
-import { any, FLOAT, f32, NUMBERS, type Sample, type SampleRow } from "./sample.ts";
+import { any, FLOAT, f32, type InputSpec, NUMBERS, type Sample, type SampleRow } from "./sample.ts";
 
 /** Products of products: differences are of polynomials, exact but for rounding. */
 const POLYNOMIAL = { tolerance: 1e-8 };
@@ -72,9 +72,13 @@ function drawPool(random: Random): PoolDraw {
   return { params, x, y: y.shape };
 }
 
-/** Positions inside a window, some of them past it or in the padding: those choose nothing. */
-const positions = (params: PoolParams, shape: Shape) =>
-  ({ dtype: "u8", shape, low: 0, high: sizeOf(params.window) }) as const;
+/** Positions inside a window; those that lie in the padding choose nothing. */
+const positions = (params: PoolParams, shape: Shape): InputSpec => ({
+  dtype: "u8",
+  shape,
+  low: 0,
+  high: sizeOf(params.window) - 1,
+});
 
 function pooling(draw: (random: Random, pool: PoolDraw) => Sample, ulps: number): SampleRow {
   return { dtypes: FLOAT, draw: (random) => draw(random, drawPool(random)), gradient: POLYNOMIAL, ulps, sums: true };
