@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/index.ts";
+import { wasmBackend } from "../../src/backends/wasm/index.ts";
 import type { Backend } from "../../src/compile/backend.ts";
 import { compileStep } from "../../src/compile/step.ts";
 import type { HostArray } from "../../src/core/host-array.ts";
@@ -25,6 +26,8 @@ const golden = files.map((name): { readonly file: string; readonly cases: readon
   cases: JSON.parse(readFileSync(new URL(name, folder), "utf8")).cases,
 }));
 
+const single = ({ rounding }: Case): number => 8 * rounding + 1e-6;
+
 /**
  * In double precision the trajectory must be the oracle's, but for sums in another order. In single precision it may be
  * some times further off than NumPy's float32 run of the same equation (`rounding`), which adds in another order too.
@@ -42,7 +45,12 @@ const backends: readonly {
   {
     name: "reference, f32",
     make: async () => referenceBackend(),
-    tolerance: ({ rounding }) => 8 * rounding + 1e-6,
+    tolerance: single,
+  },
+  {
+    name: "wasm",
+    make: async () => wasmBackend(),
+    tolerance: single,
   },
 ];
 
