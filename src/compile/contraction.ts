@@ -174,7 +174,7 @@ function phases(size: number, kernel: number, stride: number, dilation: number, 
 function lowerInputGrad(lowering: Lowering, eq: Equation): void {
   const { stride, padding, dilation, groups } = eq.params as unknown as ConvInputGradParams;
   const [gv, wv] = eq.inputs as [Var, Var];
-  const g = packedImages(lowering, eq, lowering.viewOfVar(gv));
+  const g = lowering.viewOfVar(gv);
   const weight = lowering.viewOfVar(wv);
   const out = lowering.viewOfVar(eq.outputs[0] as Var);
   const [n, , height, width] = out.shape as Images;

@@ -198,7 +198,7 @@ function placeTargets(
     }
     const known = lowering.views.get(target.value.id);
     const isInput = lowering.program.inputs.some((input) => input.value.id === target.value.id);
-    if (known && !isInput) {
+    if (known && !isInput && known.buffer.home.kind !== "store") {
       late.push(root);
       return;
     }

@@ -288,7 +288,8 @@ function chooseOrders(
 ): (v: Var) => readonly number[] | undefined {
   const classes = new OrderClasses();
   for (const eq of program.equations) {
-    if (!isElementwise(eq)) continue;
+    // An alias is a copy, made so that the two may lie differently.
+    if (!isElementwise(eq) || eq.primitive === "alias") continue;
     const [out] = eq.outputs as [Var];
     if (out.aval.shape.length < 2) continue;
     for (const v of eq.inputs) classes.union(v.id, out.id);
@@ -312,7 +313,7 @@ function chooseOrders(
   };
   const rowMajor = (v: Var): number[] => v.aval.shape.map((_, i) => i);
   for (const input of program.inputs) {
-    const order = input.role === "state" ? fixed(input.path) : rowMajor(input.value);
+    const order = fixed(input.path);
     if (order) classes.demand(input.value.id, order, 100);
   }
   for (const eq of program.equations) {

@@ -5,13 +5,45 @@ import { isPrimitive, primitiveOf } from "../ops/table.ts";
 
 /**
  * An equal program with less work: blocks inlined, common subexpressions shared, constants folded, algebra applied, dead code
- * removed. Algebra that could change a NaN, an infinity or a rounding is left out, so the bits stay those of the program.
+ * removed. Algebra that could change a NaN, an infinity or a rounding is left out, but for the sign of a zero and the order of
+ * one sum.
  */
 export function simplify(program: Program): Program {
   return new Simplifier(program).run();
 }
 
 const MAX_FOLDED = 4096;
+
+/** Folded on the host: operations that every engine rounds alike. */
+const EXACT: ReadonlySet<string> = new Set([
+  "neg",
+  "abs",
+  "sign",
+  "sqrt",
+  "floor",
+  "ceil",
+  "round",
+  "relu",
+  "not",
+  "cast",
+  "add",
+  "sub",
+  "mul",
+  "div",
+  "max",
+  "min",
+  "and",
+  "or",
+  "xor",
+  "shl",
+  "shr",
+  "eq",
+  "ne",
+  "lt",
+  "le",
+  "gt",
+  "ge",
+]);
 
 class Simplifier {
   private readonly program: Program;
@@ -160,9 +192,10 @@ class Simplifier {
         const { shape } = (x as Var).aval;
         if (axes.every((axis) => shape[axis] === 1))
           return { primitive: "reshape", params: { shape: out.aval.shape }, inputs: [x as Var] };
-        // Every value of a pooled cotangent lands on one position, so summed over whole maps nothing but the order changes.
+        // Every value of a pooled cotangent lands on one position, so over whole maps it sums up the same; only the order differs.
         const unpool = this.def(x as Var, "maxUnpool");
-        if (unpool && axes.includes(2) && axes.includes(3))
+        const pooled = unpool && this.def(unpool.inputs[1] as Var, "maxPool");
+        if (unpool && pooled && axes.includes(2) && axes.includes(3))
           return { primitive: "sum", params: eq.params, inputs: [unpool.inputs[0] as Var] };
         break;
       }
@@ -199,7 +232,7 @@ class Simplifier {
       }
     }
     if (primitiveIs(eq.primitive, "elementwise") && eq.inputs.length > 0 && eq.primitive !== "select") {
-      const values = eq.inputs.map((v) => this.constantOf(v));
+      const values = EXACT.has(eq.primitive) ? eq.inputs.map((v) => this.constantOf(v)) : [undefined];
       if (values.every((v) => v !== undefined)) {
         const scalars = eq.inputs.map((v, i) => fullScalar(v, values[i] as number));
         const [folded] = primitiveOf(eq.primitive).evaluate(eq.params, ...scalars);
@@ -266,6 +299,7 @@ export function removeDead(program: Program): Program {
 function pruneScan(eq: Equation, needed: ReadonlySet<number>): Equation {
   const [body] = eq.programs as [Program];
   const carries = eq.params.carries as number;
+  const before = (eq.params.kept as readonly number[] | undefined) ?? Array.from({ length: carries }, (_, i) => i);
   const stacked = eq.outputs.map((v, i) => i < carries || needed.has(v.id));
   // Outputs of the body beyond the carries are the ys; those unread leave the body's program.
   const outputs = body.outputs.filter((_, i) => i < carries || stacked[i]);
@@ -277,7 +311,7 @@ function pruneScan(eq: Equation, needed: ReadonlySet<number>): Equation {
       kept: eq.outputs
         .map((_, i) => i)
         .filter((i) => i >= carries + ys && needed.has((eq.outputs[i] as Var).id))
-        .map((i) => i - carries - ys),
+        .map((i) => before[i - carries - ys] as number),
     },
     outputs: [
       ...eq.outputs.slice(0, carries),

@@ -1,7 +1,7 @@
 import { type Aval, formatAval, type Shape } from "../core/dtype.ts";
 import { ShapeError } from "../core/errors.ts";
 import type { HostArray } from "../core/host-array.ts";
-import { addIndex, constantIndex, type Index, type Loops, type Scalar, scaleIndex } from "../ir/loops.ts";
+import { addIndex, constantIndex, type Index, type Loops, type Range, type Scalar, scaleIndex } from "../ir/loops.ts";
 import { maxPickHost, maxPoolHost, maxUnpoolHost, sumPoolHost, sumUnpoolHost } from "./host/pool.ts";
 import type { Primitive, Source } from "./primitive.ts";
 import type { PoolParams, Tensor } from "./tensor.ts";
@@ -47,9 +47,12 @@ function taps({ window, stride, padding }: PoolParams, index: readonly Index[]):
   return out;
 }
 
+function inside(x: Source, at: readonly Index[]): Range[] {
+  return [2, 3].map((d) => ({ index: at[d] as Index, low: 0, high: x.aval.shape[d] as number }));
+}
+
 function tapValue(l: Loops, x: Source, at: readonly Index[], outside: number): Scalar {
-  const ranges = [2, 3].map((d) => ({ index: at[d] as Index, low: 0, high: x.aval.shape[d] as number }));
-  return l.guard(ranges, () => x.at(at), l.constant(outside));
+  return l.guard(inside(x, at), () => x.at(at), l.constant(outside));
 }
 
 const inputOf = (params: PoolParams, x: Tensor): UnpoolParams => ({ ...params, inputShape: x.shape });
@@ -68,9 +71,14 @@ const maxPool: Primitive<PoolParams> = {
     g ? bind1(g, "maxUnpool", inputOf(params, x as Tensor), [g, position as Tensor]) : null,
   ],
   lower: (l, params, [x], index, output) => {
-    const values = taps(params, index).map((at) => tapValue(l, x as Source, at, -Infinity));
+    const places = taps(params, index);
+    const values = places.map((at) => tapValue(l, x as Source, at, -Infinity));
     let best = values[0] as Scalar;
-    let position = l.constant(0, "i32");
+    // The first position inside the image, which also stands where all values are -Infinity.
+    let position = places.reduceRight<Scalar>(
+      (rest, at, i) => l.guard(inside(x as Source, at), () => l.constant(i, "i32"), rest),
+      l.constant(0, "i32"),
+    );
     for (let i = 1; i < values.length; i++) {
       const value = values[i] as Scalar;
       // Not (value <= best), so that a NaN wins and stays; a NaN already held compares false both ways and is kept by the second test.

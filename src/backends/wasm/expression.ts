@@ -300,7 +300,8 @@ export class ExpressionEmitter {
     this.scalar(node);
     if (node.lane === "f32") f.op("f32x4.splat");
     else if (node.lane === "i32") f.op("i32x4.splat");
-    else f.i32(0).op("i32.sub").op("i32x4.splat");
+    // 1 becomes a mask of ones.
+    else f.i32(-1).op("i32.mul").op("i32x4.splat");
   }
 
   private vectorNode(node: Scalar): void {
