@@ -269,10 +269,13 @@ class Sequence {
         });
         this.wait();
         return;
-      case "cond":
+      case "cond": {
         this.wait();
-        f.i32(0)
-          .op("i32.load8_u", this.places.address(node.condition))
+        const holds = f.local("i32");
+        f.i32(0).op("i32.load8_u", this.places.address(node.condition)).set(holds);
+        // No thread may write over the condition's memory before all have read it.
+        this.wait();
+        f.get(holds)
           .if(
             () => {
               this.list(node.then, index);
@@ -283,7 +286,9 @@ class Sequence {
               this.wait();
             },
           );
+        f.release(holds);
         return;
+      }
     }
   }
 
