@@ -7,7 +7,16 @@ import { evaluate } from "./evaluate.ts";
 import { optimizerHelp, scheduleHelp } from "./help.ts";
 import { defaultOf } from "./recipe.ts";
 import { Screen } from "./screen.ts";
-import { BASE_NAMES, type Given, HYPER_NAMES, parseFlag, SETTINGS, type Setting, type Value } from "./settings.ts";
+import {
+  BASE_NAMES,
+  type Given,
+  HYPER_NAMES,
+  parseFlag,
+  SETTINGS,
+  type Setting,
+  suggest,
+  type Value,
+} from "./settings.ts";
 import { train } from "./train.ts";
 
 const USAGE_ERROR = 2;
@@ -94,6 +103,16 @@ function report(error: unknown): number {
     if (error.exitCode === 0) return 0;
     if (error.code === "commander.help") {
       process.stderr.write("downhill: no command given; see downhill --help\n");
+      return USAGE_ERROR;
+    }
+    if (error.code === "commander.unknownOption") {
+      const [, flag = ""] = /'(.*)'/.exec(error.message) ?? [];
+      const known = [
+        "--config",
+        "--verbose",
+        ...Object.values(SETTINGS).map((setting) => setting.flag.split(" ")[0] as string),
+      ];
+      process.stderr.write(`downhill: got the unknown flag ${flag}.${suggest(flag, known)}\n`);
       return USAGE_ERROR;
     }
     const text = error.message

@@ -98,7 +98,26 @@ export function defaultValidation(trainingImages: number): number {
   return Math.min(5000, Math.floor(trainingImages / 10));
 }
 
-/** The recipe's optimizer with its schedule. Throws OptionError naming what does not fit. */
+/** The recipe's optimizer with its schedule. Throws OptionError naming the flag that does not fit. */
 export function optimizerOf({ optimizer, lr, schedule, hypers }: Recipe): Transform {
-  return fromConfig({ name: optimizer, rate: parseSchedule(schedule, lr).toJSON(), ...hypers });
+  const rate = atFlag("schedule", () => parseSchedule(schedule, lr).toJSON());
+  try {
+    return fromConfig({ name: optimizer, rate, ...hypers });
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    const name = Object.keys(hypers).find((hyper) => error.where === `${optimizer}.${hyper}`);
+    if (name === undefined) throw error;
+    const text = error.message.replace(`${optimizer}: `, "").replace(`got ${name} = `, "got ");
+    throw new OptionError(`--${kebab(name)}: ${text.replace(", or a schedule", "")}`, name);
+  }
+}
+
+/** Errors of `f` name the flag instead of the library's function. */
+export function atFlag<T>(flag: string, f: () => T): T {
+  try {
+    return f();
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    throw new OptionError(`--${flag}: ${error.message.replace(/^\w+: /, "")}`, flag);
+  }
 }

@@ -15,7 +15,7 @@ export class Screen {
   }
 
   get columns(): number {
-    return this.stream.columns ?? 80;
+    return this.stream.columns || 80;
   }
 
   line(text = ""): void {

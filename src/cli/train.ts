@@ -27,6 +27,11 @@ export async function train(screen: Screen, flags: TrainFlags): Promise<number> 
     throw new DataError(`train: got values as targets of ${recipe.data}; expected labels.`, recipe.data);
   const total = sampleCount(data.train);
   const resolved = { ...recipe, validation: recipe.validation ?? defaultValidation(total) };
+  if (resolved.validation >= total)
+    throw new OptionError(
+      `--validation: got ${resolved.validation} of ${total} training images; expected fewer than there are.`,
+      "validation",
+    );
   const model = recipe.model === "cnn" ? nn.cnn({ classes: classes.length }) : nn.mlp({ classes: classes.length });
   describe(screen, resolved, data.train, classes.length);
 

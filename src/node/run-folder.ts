@@ -1,5 +1,5 @@
-import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { appendFileSync, existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { DataError, OptionError } from "../core/errors.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { MODEL_FILE } from "../train/load.ts";
@@ -65,8 +65,7 @@ export class RunFolder implements RunSink {
     const out = this.options.out ?? "runs";
     const made: string[] = [];
     try {
-      const first = mkdirSync(out, { recursive: true });
-      if (first !== undefined) made.push(first);
+      made.push(...makeFolders(resolve(out)));
       this.folder = makeNew(join(out, `${stamp(event.time)}-${event.run}`));
       made.push(this.folder);
       const config = JSON.stringify(this.options.config ?? event.config, null, 2);
@@ -90,6 +89,19 @@ function stamp(time: number): string {
   const two = (n: number): string => String(n).padStart(2, "0");
   const day = `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`;
   return `${day}-${two(d.getHours())}${two(d.getMinutes())}${two(d.getSeconds())}`;
+}
+
+/** Makes a folder and those above it; answers the new ones. Node's own recursive `mkdir` never returns in `/proc`. */
+function makeFolders(path: string): string[] {
+  if (existsSync(path)) return [];
+  const above = makeFolders(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    for (const made of above.reverse()) rmdirSync(made);
+    throw error;
+  }
+  return [...above, path];
 }
 
 /** Makes a folder that was not there: the name itself or with `-2`, `-3`, ... */

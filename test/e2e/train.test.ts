@@ -1,0 +1,164 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { array } from "../../src/core/host-array.ts";
+import { decodeSafetensors } from "../../src/io/safetensors.ts";
+import { load } from "../../src/node/load-run.ts";
+import type { TrainEvent } from "../../src/train/events.ts";
+import { requireBuilt } from "../built.ts";
+import { bars, SIZE, writeBars } from "./bars.ts";
+import { downhill, type Outcome, start } from "./command.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "downhill-train-"));
+beforeAll(() => {
+  requireBuilt();
+  writeBars(join(folder, "bars"), { train: 330, test: 60 });
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const eventsOf = (run: string): TrainEvent[] =>
+  readFileSync(join(run, "events.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as TrainEvent);
+
+const QUICK = ["--model", "mlp", "--optimizer", "adam", "--epochs", "3", "--batch-size", "32", "--validation", "30"];
+
+describe("downhill train on a folder of idx files", () => {
+  let outcome: Outcome;
+  let run = "";
+  beforeAll(async () => {
+    outcome = await downhill(folder, "train", "./bars", ...QUICK, "--threads", "2");
+    const [only = ""] = readdirSync(join(folder, "runs"));
+    run = join(folder, "runs", only);
+  });
+
+  test("succeeds, and prints plain lines when piped", () => {
+    expect(outcome.stderr).toBe("");
+    expect(outcome.code).toBe(0);
+    const lines = outcome.stdout.trimEnd().split("\n");
+    expect(outcome.stdout).not.toContain(String.fromCharCode(27));
+    expect(outcome.stdout).not.toContain("\r");
+    expect(lines[0]).toBe("bars: 300 training and 30 validation images of 1x12x12, 3 classes");
+    expect(lines[1]).toBe("mlp, adam, rate 0.001 (constant), batch 32, 3 epochs, seed 1");
+    const row =
+      /^epoch \d\/3, training loss [\d.]+ accuracy [\d.]+%, validation loss [\d.]+ accuracy [\d.]+%, rate 0\.0010, [\d.]+ m?s \(sample \d+% forward \d+% backward \d+% update \d+%\)$/;
+    expect(lines.slice(2, 5).filter((line) => row.test(line))).toHaveLength(3);
+    expect(lines.slice(-2)[0]).toMatch(/^Test accuracy [\d.]+% \(loss [\d.]+\) on 60 images$/);
+    expect(lines.at(-1)).toMatch(/^Saved to runs\/\d{4}-\d\d-\d\d-\d{6}-bars-mlp$/);
+  });
+
+  test("learns: at least 90 % of unseen images", () => {
+    const [, accuracy] = /Test accuracy ([\d.]+)%/.exec(outcome.stdout) ?? [];
+    expect(Number(accuracy)).toBeGreaterThanOrEqual(90);
+  });
+
+  test("leaves the resolved settings, every event and the weights", () => {
+    expect(readdirSync(run).sort()).toEqual(["config.json", "events.jsonl", "model.safetensors"]);
+    expect(JSON.parse(readFileSync(join(run, "config.json"), "utf8"))).toEqual({
+      data: "./bars",
+      model: "mlp",
+      optimizer: "adam",
+      lr: 0.001,
+      schedule: "constant",
+      epochs: 3,
+      batchSize: 32,
+      validation: 30,
+      seed: 1,
+      threads: 2,
+      out: "runs",
+    });
+    const events = eventsOf(run);
+    const steps = Array(10).fill("step");
+    expect(events.map(({ type }) => type)).toEqual([
+      "start",
+      ...[1, 2, 3].flatMap(() => [...steps, "epoch"]),
+      "end",
+      "test",
+    ]);
+    const { tensors } = decodeSafetensors(readFileSync(join(run, "model.safetensors")));
+    expect(Object.entries(tensors).map(([name, { shape }]) => [name, shape])).toEqual([
+      ["1.weight", [256, 144]],
+      ["1.bias", [256]],
+      ["3.weight", [128, 256]],
+      ["3.bias", [128]],
+      ["5.weight", [3, 128]],
+      ["5.bias", [3]],
+    ]);
+  });
+
+  test("gives a model back that sees what the run saw", async () => {
+    const model = await load(run);
+    const { images, labels } = bars(60, 2);
+    const batch = array(images, [60, 1, SIZE, SIZE]);
+    const predictions = await model.predict(batch);
+    const right = predictions.filter(({ index }, i) => index === labels[i]).length;
+    const tested = eventsOf(run).find((event) => event.type === "test");
+    expect(right / 60).toBeCloseTo(tested?.metrics.accuracy as number, 6);
+    const [first] = await model.predict(array(images.slice(0, SIZE * SIZE), [1, SIZE, SIZE]));
+    expect(first.label).toBe(predictions[0]?.label);
+    expect(first.probability).toBeCloseTo(predictions[0]?.probability as number, 5);
+    expect(model.classes).toEqual(["0", "1", "2"]);
+    await model.close();
+  });
+
+  test("is evaluated again to the same numbers", async () => {
+    const { code, stdout } = await downhill(folder, "evaluate", run);
+    const tested = eventsOf(run).find((event) => event.type === "test");
+    expect(code).toBe(0);
+    expect(stdout).toBe(
+      `loss ${tested?.metrics.loss?.toFixed(4)}, accuracy ${tested?.metrics.accuracy?.toFixed(4)} on 60 test images of bars\n`,
+    );
+  });
+
+  test("its settings and one thread repeat the run bit for bit; a flag wins over the file", async () => {
+    const again = await downhill(
+      folder,
+      "train",
+      "--config",
+      join(run, "config.json"),
+      "--out",
+      "again",
+      "--threads",
+      "1",
+    );
+    expect(again.code).toBe(0);
+    const [copy = ""] = readdirSync(join(folder, "again"));
+    const exact = (events: TrainEvent[]): unknown[] =>
+      events
+        .filter(({ type }) => type === "step" || type === "epoch")
+        .map((event) => Object.fromEntries(Object.entries(event).filter(([name]) => !name.startsWith("time"))));
+    expect(exact(eventsOf(join(folder, "again", copy)))).toEqual(exact(eventsOf(run)));
+    const file = "model.safetensors";
+    expect(readFileSync(join(folder, "again", copy, file)).equals(readFileSync(join(run, file)))).toBe(true);
+  });
+});
+
+describe("Ctrl-C", () => {
+  test("ends the run cleanly and keeps what was trained", async () => {
+    const running = start(folder, "train", "./bars", "--model", "mlp", "--epochs", "5000", "--out", "stopped");
+    await running.printed(/^epoch 2\//m);
+    running.process.kill("SIGINT");
+    const { code, stdout, stderr } = await running.outcome;
+    expect({ code, stderr }).toEqual({ code: 130, stderr: "" });
+    const [name = ""] = readdirSync(join(folder, "stopped"));
+    const run = join(folder, "stopped", name);
+    expect(stdout).toMatch(/^Stopped after \d+ of 5000 epochs; what was trained is in stopped\/.*-bars-mlp$/m);
+    expect(eventsOf(run).at(-1)).toMatchObject({ type: "end", reason: "stopped" });
+    const model = await load(run);
+    const { images } = bars(1, 2);
+    expect(await model.predict(array(images, [1, 1, SIZE, SIZE]))).toHaveLength(1);
+    await model.close();
+  });
+
+  test("a reader that goes away ends it too", async () => {
+    const running = start(folder, "train", "./bars", "--model", "mlp", "--epochs", "5000", "--out", "unread");
+    await running.printed(/^epoch 1\//m);
+    running.process.stdout?.destroy();
+    const { code, stderr } = await running.outcome;
+    expect({ code, stderr }).toEqual({ code: 130, stderr: "" });
+    const [name = ""] = readdirSync(join(folder, "unread"));
+    expect(eventsOf(join(folder, "unread", name)).at(-1)).toMatchObject({ type: "end", reason: "stopped" });
+  });
+});
