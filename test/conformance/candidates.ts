@@ -1,7 +1,22 @@
 import { referenceBackend } from "../../src/backends/reference/index.ts";
+import { hasRelaxedSimd, wasmBackend } from "../../src/backends/wasm/index.ts";
 import type { Backend } from "../../src/compile/backend.ts";
+import { spawnThread } from "../../src/node/threads.ts";
 
-export type Candidate = { readonly name: string; readonly create: () => Backend };
+export type Candidate = {
+  readonly name: string;
+  readonly create: () => Backend;
+  /** Gives the same bits as every other reproducible one. */
+  readonly reproducible: boolean;
+};
 
 /** Every backend that must give the reference's results. */
-export const candidates: readonly Candidate[] = [{ name: "reference", create: () => referenceBackend() }];
+export const candidates: readonly Candidate[] = [
+  { name: "reference", create: () => referenceBackend(), reproducible: false },
+  { name: "wasm, the calling thread", create: () => wasmBackend(), reproducible: true },
+  { name: "wasm, 2 threads", create: () => wasmBackend({ threads: 2, spawn: spawnThread }), reproducible: true },
+  // Engines without relaxed SIMD compile the same module as in reproducible mode.
+  ...(hasRelaxedSimd()
+    ? [{ name: "wasm, fused", create: () => wasmBackend({ mode: "fast" }), reproducible: false }]
+    : []),
+];

@@ -21,10 +21,12 @@ describe.each(candidates)("$name", ({ create }) => {
     });
 });
 
-const reproducible = candidates.slice(1);
-test.runIf(reproducible.length > 1)("every number of threads gives the same bits", async () => {
+const reproducible = candidates.filter((candidate) => candidate.reproducible);
+
+test("every number of threads gives the same bits", async () => {
+  expect(reproducible.length).toBeGreaterThan(1);
   const backends = reproducible.map(({ create }) => create());
-  for (let seed = 0; seed < 60; seed++) {
+  for (let seed = 0; seed < 80; seed++) {
     const sample = randomProgram(seed);
     const [first, ...others] = await Promise.all(backends.map((backend) => runProgram(backend, sample)));
     for (const other of others) expect(other, `seed ${seed}`).toEqual(first);
