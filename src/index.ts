@@ -1,7 +1,9 @@
-import { referenceBackend } from "./backends/reference/index.ts";
+import { wasmBackend } from "./backends/wasm/index.ts";
 import { type FitFunction, fitWith } from "./train/fit.ts";
 import { type LoadFunction, type LoadSource, loadWith } from "./train/load.ts";
 
+export { referenceBackend } from "./backends/reference/index.ts";
+export { type WasmOptions, wasmBackend } from "./backends/wasm/index.ts";
 export type { Backend, Executable, Feeds, Results, RunOptions, RunReport, Store } from "./compile/backend.ts";
 export { runFunction } from "./compile/run-function.ts";
 export { compileStep, type Step, type StepContext, type StepOptions, type StepResult } from "./compile/step.ts";
@@ -61,7 +63,7 @@ export {
 } from "./train/index.ts";
 
 /** `fit` with WebAssembly on this thread, as browsers and Node both have it. */
-export const fit: FitFunction = fitWith<unknown>(() => referenceBackend());
+export const fit: FitFunction = fitWith<unknown>(() => wasmBackend());
 
 /** `load` from an address or from bytes. */
-export const load: LoadFunction<LoadSource> = loadWith<unknown>(() => referenceBackend());
+export const load: LoadFunction<LoadSource> = loadWith<unknown>(() => wasmBackend());

@@ -6,7 +6,11 @@ const ESCAPE = String.fromCharCode(27);
 /** A stream that keeps what is written. */
 function stream(isTTY: boolean): { out: NodeJS.WriteStream; text: () => string } {
   let text = "";
-  const out = { isTTY, columns: 80, write: (chunk: string) => ((text += chunk), true) };
+  const write = (chunk: string): boolean => {
+    text += chunk;
+    return true;
+  };
+  const out = { isTTY, columns: 80, write };
   return { out: out as unknown as NodeJS.WriteStream, text: () => text };
 }
 

@@ -1,11 +1,17 @@
-import { referenceBackend } from "../backends/reference/index.ts";
+import { availableParallelism } from "node:os";
+import { wasmBackend } from "../backends/wasm/index.ts";
 import type { Backend } from "../compile/backend.ts";
+import { spawnThread } from "./threads.ts";
 
 export type NodeBackendOptions = {
   /** Worker threads. Default: as many as there are processors, at most 4. Results do not depend on it. */
   readonly threads?: number;
 };
 
-export function nodeBackend(_options: NodeBackendOptions = {}): Backend {
-  return referenceBackend();
+const MOST_THREADS = 4;
+
+/** WebAssembly on worker threads; the calling thread stays free. */
+export function nodeBackend(options: NodeBackendOptions = {}): Backend {
+  const threads = options.threads ?? Math.min(MOST_THREADS, availableParallelism());
+  return wasmBackend({ threads, spawn: spawnThread });
 }

@@ -222,7 +222,7 @@ export class Trainer {
       const { dtype, shape } = store.avalOf(path);
       return sum + sizeOf(shape) * (dtype === "u8" || dtype === "bool" ? 1 : 4);
     }, 0);
-    this.peakBytes = resident + Math.max(...this.sizes.map(({ peakBytes }) => peakBytes));
+    this.peakBytes = this.sizes.reduce((sum, { peakBytes }) => sum + peakBytes, resident);
     return evaluator;
   }
 
