@@ -275,17 +275,16 @@ class Sequence {
         f.i32(0).op("i32.load8_u", this.places.address(node.condition)).set(holds);
         // No thread may write over the condition's memory before all have read it.
         this.wait();
-        f.get(holds)
-          .if(
-            () => {
-              this.list(node.then, index);
-              this.wait();
-            },
-            () => {
-              this.list(node.otherwise, index);
-              this.wait();
-            },
-          );
+        f.get(holds).if(
+          () => {
+            this.list(node.then, index);
+            this.wait();
+          },
+          () => {
+            this.list(node.otherwise, index);
+            this.wait();
+          },
+        );
         f.release(holds);
         return;
       }
