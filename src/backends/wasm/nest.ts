@@ -143,6 +143,7 @@ export function chooseVectorLoop(nest: Nest, uses: Uses, candidates: readonly Si
     for (const index of uses.positions)
       if (index.dynamic && dependsOn(index.dynamic.value, loop, memo)) possible = false;
     for (const { index } of uses.guards) {
+      if (index.dynamic && dependsOn(index.dynamic.value, loop, memo)) possible = false;
       if (coefficient(index, loop) === 0) continue;
       const others = index.terms.some(([l]) => l !== loop && !nest.removed.has(l.id));
       if (others || index.dynamic) possible = false;
