@@ -3,15 +3,24 @@ import { scaleIndex, shiftIndex } from "../ir/loops.ts";
 import type { Equation, Var } from "../ir/program.ts";
 import type { ConvInputGradParams, ConvWeightGradParams } from "../ops/contract.ts";
 import type { ConvParams } from "../ops/tensor.ts";
-import type { Axis, Buffer, ContractPart, View } from "./kernel.ts";
+import type { Axis, Buffer, ContractKernel, ContractPart, View } from "./kernel.ts";
 import { Expressions, flatten, type Lowering, orderedLoops, viewOf } from "./lowering.ts";
 import { combine } from "./reduction.ts";
 import { copyView } from "./scatter.ts";
+import {
+  fitsWinograd,
+  productsAndOutput,
+  transformCotangent,
+  transformInput,
+  transformKernel,
+  transformWeightSum,
+  weightProducts,
+} from "./winograd.ts";
 
 /** Images of a batch are cut into this many chunks for a weight gradient, so that its sum does not depend on the threads. */
 const WEIGHT_CHUNKS = 8;
 /** Weights larger than this are not summed in copies. */
-const MAX_CHUNKED_WEIGHT = 512 * 1024;
+const MAX_CHUNKED_WEIGHT = 2 ** 20;
 
 export function lowerContraction(lowering: Lowering, eq: Equation): void {
   switch (eq.primitive) {
@@ -41,8 +50,7 @@ function push(
   b: Strided,
   c: Strided,
   parts: readonly ContractPart[],
-  chunks = 1,
-  chunkStride = 0,
+  images: ContractKernel["images"] = null,
 ): void {
   lowering.push({
     kind: "contract",
@@ -52,8 +60,7 @@ function push(
     b: b.buffer,
     c: c.buffer,
     parts,
-    chunks,
-    chunkStride,
+    images,
   });
 }
 
@@ -118,24 +125,44 @@ function lowerConv(lowering: Lowering, eq: Equation): void {
   const y = lowering.viewOfVar(eq.outputs[0] as Var);
   const [n, o, oh, ow] = y.shape as Images;
   const [, i, kh, kw] = w.shape as Images;
-  push(lowering, eq, x, w, y, [
-    {
-      outer: [
-        axis(n, at(x, 0), 0, at(y, 0)),
-        axis(groups, i * at(x, 1), (o / groups) * at(w, 0), (o / groups) * at(y, 1)),
-      ],
-      m: [axis(oh, stride[0] * at(x, 2), 0, at(y, 2)), axis(ow, stride[1] * at(x, 3), 0, at(y, 3))],
-      n: axis(o / groups, 0, at(w, 0), at(y, 1)),
-      k: [
-        axis(kh, dilation[0] * at(x, 2), at(w, 2), 0),
-        axis(kw, dilation[1] * at(x, 3), at(w, 3), 0),
-        axis(i, at(x, 1), at(w, 1), 0),
-      ],
-      offsetA: x.offset - padding[0][0] * at(x, 2) - padding[1][0] * at(x, 3),
-      offsetB: w.offset,
-      offsetC: y.offset,
-    },
-  ]);
+  const tiles = { n, tilesHigh: oh / 2, tilesWide: ow / 2 };
+  if (n > 1 && fitsWinograd(eq.params as unknown as ConvParams, [kh, kw], [i, o], oh, ow)) {
+    const u = transformKernel(lowering, eq, w, false, `${w.buffer.name}.transformed`);
+    const v = transformInput(lowering, eq, x, [padding[0][0], padding[1][0]], tiles, `${x.buffer.name}.tiles`);
+    productsAndOutput(lowering, eq, v, u, y, tiles);
+    return;
+  }
+  push(
+    lowering,
+    eq,
+    x,
+    w,
+    y,
+    [
+      {
+        outer: [
+          axis(n, at(x, 0), 0, at(y, 0)),
+          axis(groups, i * at(x, 1), (o / groups) * at(w, 0), (o / groups) * at(y, 1)),
+        ],
+        m: [axis(oh, stride[0] * at(x, 2), 0, at(y, 2)), axis(ow, stride[1] * at(x, 3), 0, at(y, 3))],
+        n: axis(o / groups, 0, at(w, 0), at(y, 1)),
+        k: [
+          axis(kh, dilation[0] * at(x, 2), at(w, 2), 0),
+          axis(kw, dilation[1] * at(x, 3), at(w, 3), 0),
+          axis(i, at(x, 1), at(w, 1), 0),
+        ],
+        offsetA: x.offset - padding[0][0] * at(x, 2) - padding[1][0] * at(x, 3),
+        offsetB: w.offset,
+        offsetC: y.offset,
+      },
+    ],
+    byImage(n),
+  );
+}
+
+/** Work by image pays where there are several. */
+function byImage(size: number): ContractKernel["images"] {
+  return size > 1 ? { size, chunk: 0, chunkStride: 0 } : null;
 }
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
@@ -179,6 +206,13 @@ function lowerInputGrad(lowering: Lowering, eq: Equation): void {
   const out = lowering.viewOfVar(eq.outputs[0] as Var);
   const [n, , height, width] = out.shape as Images;
   const [o, i, kh, kw] = weight.shape as Images;
+  if (n > 1 && fitsWinograd(eq.params as unknown as ConvParams, [kh, kw], [i, o], height, width)) {
+    const tiles = { n, tilesHigh: height / 2, tilesWide: width / 2 };
+    const u = transformKernel(lowering, eq, weight, true, `${weight.buffer.name}.turned`);
+    const v = transformInput(lowering, eq, g, [2 - padding[0][0], 2 - padding[1][0]], tiles, `${g.buffer.name}.tiles`);
+    productsAndOutput(lowering, eq, v, u, out, tiles);
+    return;
+  }
   // Taps run downwards and input channels lie innermost in this copy: [kh reversed, kw reversed, o, i].
   const flipped = viewOf(lowering.buffer(`${weight.buffer.name}.flipped`, { dtype: "f32", shape: [kh, kw, o, i] }));
   const expressions = new Expressions(lowering);
@@ -230,7 +264,7 @@ function lowerInputGrad(lowering: Lowering, eq: Equation): void {
       });
     }
   if (missing) lowering.push({ kind: "fill", name: `zero ${out.buffer.name}`, phase: eq.phase, target: out.buffer });
-  push(lowering, eq, g, flipped, out, parts);
+  push(lowering, eq, g, flipped, out, parts, byImage(n));
 }
 
 function lowerWeightGrad(lowering: Lowering, eq: Equation): void {
@@ -241,21 +275,34 @@ function lowerWeightGrad(lowering: Lowering, eq: Equation): void {
   const out = lowering.viewOfVar(eq.outputs[0] as Var);
   const [n, o, oh, ow] = g.shape as Images;
   const [, i, kh, kw] = out.shape as Images;
-  const size = sizeOf(out.shape);
-  const chunks =
-    size <= MAX_CHUNKED_WEIGHT && n > 1 && n % Math.min(n, WEIGHT_CHUNKS) === 0 ? Math.min(n, WEIGHT_CHUNKS) : 1;
+  const chunkable = n > 1 && n % WEIGHT_CHUNKS === 0;
+  const winograd =
+    chunkable &&
+    16 * i * o <= MAX_CHUNKED_WEIGHT &&
+    fitsWinograd(eq.params as unknown as ConvParams, [kh, kw], [i, o], oh, ow);
   const order = out.shape.map((_, d) => d).sort((p, q) => at(out, q) - at(out, p) || p - q);
-  const target =
+  const sumShape = winograd ? [16, i, o] : out.shape;
+  const size = sizeOf(sumShape);
+  const chunks = chunkable && size <= MAX_CHUNKED_WEIGHT ? WEIGHT_CHUNKS : 1;
+  const images: ContractKernel["images"] = chunks > 1 ? { size: n, chunk: n / chunks, chunkStride: size } : null;
+  // One copy of the sum for each chunk, outermost; a sum in one copy goes straight to its place.
+  const sumOrder = winograd ? [0, 1, 2, 3] : [0, ...order.map((d) => d + 1)];
+  const parts =
     chunks === 1
-      ? out
-      : viewOf(
-          lowering.buffer(`${out.buffer.name}.parts`, { dtype: "f32", shape: [chunks, ...out.shape] }, [
-            0,
-            ...order.map((d) => d + 1),
-          ]),
-        );
-  const strides = chunks === 1 ? target.strides : target.strides.slice(1);
-  const c: Strided = { buffer: target.buffer, strides, offset: target.offset };
+      ? null
+      : viewOf(lowering.buffer(`${out.buffer.name}.parts`, { dtype: "f32", shape: [chunks, ...sumShape] }, sumOrder));
+  if (winograd && parts) {
+    const tiles = { n, tilesHigh: oh / 2, tilesWide: ow / 2 };
+    const v = transformInput(lowering, eq, x, [padding[0][0], padding[1][0]], tiles, `${x.buffer.name}.tiles`);
+    const z = transformCotangent(lowering, eq, g, tiles, `${g.buffer.name}.tiles`);
+    weightProducts(lowering, eq, v, z, parts, tiles, images as NonNullable<ContractKernel["images"]>);
+    const sums = viewOf(lowering.buffer(`${out.buffer.name}.sums`, { dtype: "f32", shape: sumShape }));
+    combine(lowering, eq, "sum", parts, sums);
+    transformWeightSum(lowering, eq, sums, out);
+    return;
+  }
+  const strides = parts ? parts.strides.slice(1) : out.strides;
+  const c: Strided = { buffer: (parts ?? out).buffer, strides, offset: parts ? 0 : out.offset };
   push(
     lowering,
     eq,
@@ -281,8 +328,7 @@ function lowerWeightGrad(lowering: Lowering, eq: Equation): void {
         offsetC: c.offset,
       },
     ],
-    chunks,
-    chunks === 1 ? 0 : at(target, 0),
+    images,
   );
-  if (chunks > 1) combine(lowering, eq, "sum", target, out);
+  if (parts) combine(lowering, eq, "sum", parts, out);
 }

@@ -94,11 +94,11 @@ export type ContractKernel = {
   readonly c: Buffer;
   readonly parts: readonly ContractPart[];
   /**
-   * The first k axis is cut into this many chunks, each with its own copy of c (chunkStride elements apart), added in order by a
-   * kernel that follows: so the sum does not depend on the number of threads.
+   * Where set, work goes by image: the first outer axis is the batch. With a `chunk`, the batch is the first k axis instead: it is cut
+   * into chunks of that many images, each with its own copy of c (chunkStride elements apart), added in order by a kernel that
+   * follows, so that the sum does not depend on the number of threads.
    */
-  readonly chunks: number;
-  readonly chunkStride: number;
+  readonly images: { readonly size: number; readonly chunk: number; readonly chunkStride: number } | null;
 };
 
 /** Adds updates into zeros at computed places, in order. */
@@ -137,8 +137,20 @@ export type CopyKernel = {
 
 export type Kernel = MapKernel | ReduceKernel | ContractKernel | ScatterKernel | FillKernel | CopyKernel;
 
+/**
+ * Kernels that work image by image and meet only inside an image: all of them run for one image before the next, so that what they
+ * hand on stays in cache. Threads share the images in pieces of `grain`.
+ */
+export type Stage = {
+  readonly kind: "stage";
+  readonly images: number;
+  readonly grain: number;
+  readonly kernels: readonly Kernel[];
+};
+
 export type Node =
   | { readonly kind: "kernel"; readonly kernel: Kernel }
+  | Stage
   | { readonly kind: "loop"; readonly length: number; readonly reverse: boolean; readonly body: readonly Node[] }
   | {
       readonly kind: "while";

@@ -13,7 +13,7 @@ import {
 import type { Equation, Program, Var } from "../ir/program.ts";
 import type { Source } from "../ops/primitive.ts";
 import { primitiveOf } from "../ops/table.ts";
-import type { Buffer, Home, Kernel, Node, View } from "./kernel.ts";
+import type { Buffer, Home, Kernel, Layout, Node, View } from "./kernel.ts";
 import { layoutOf, viewStrides } from "./layout.ts";
 import { type Analysis, analyse, isTemplate, isView, splitMap, withBorderCopies } from "./materialize.ts";
 
@@ -44,14 +44,11 @@ export class Arena {
     order?: readonly number[],
     border?: Parameters<typeof layoutOf>[2],
   ): Buffer {
-    const buffer: Buffer = {
-      id: this.buffers.length,
-      name,
-      dtype: aval.dtype,
-      shape: aval.shape,
-      layout: layoutOf(aval.shape, order, border),
-      home,
-    };
+    return this.place(name, aval, home, layoutOf(aval.shape, order, border));
+  }
+
+  place(name: string, aval: Aval, home: Home, layout: Layout): Buffer {
+    const buffer: Buffer = { id: this.buffers.length, name, dtype: aval.dtype, shape: aval.shape, layout, home };
     this.buffers.push(buffer);
     return buffer;
   }
@@ -155,6 +152,10 @@ export class Lowering {
 
   buffer(name: string, aval: Aval, order?: readonly number[], border?: Parameters<typeof layoutOf>[2]): Buffer {
     return this.arena.buffer(`${this.prefix}${name}`, aval, { kind: "arena" }, order, border);
+  }
+
+  bufferWithLayout(name: string, aval: Aval, layout: Layout): Buffer {
+    return this.arena.place(`${this.prefix}${name}`, aval, { kind: "arena" }, layout);
   }
 
   push(kernel: Kernel): void {

@@ -80,7 +80,7 @@ function formatKernel(kernel: Kernel): string[] {
     case "contract":
       return [
         head,
-        `  ${kernel.c.name}:${formatAval(kernel.c)} = ${kernel.a.name} x ${kernel.b.name}${kernel.chunks > 1 ? `, in ${kernel.chunks} chunks` : ""}`,
+        `  ${kernel.c.name}:${formatAval(kernel.c)} = ${kernel.a.name} x ${kernel.b.name}${kernel.images ? `, by image${kernel.images.chunk > 0 ? `, in sums of ${kernel.images.chunk}` : ""}` : ""}`,
         ...kernel.parts.map((p) => `  outer ${axes(p.outer)}, m ${axes(p.m)}, n ${p.n.size}, k ${axes(p.k)}`),
       ];
     case "fill":
@@ -101,6 +101,13 @@ export function printKernels(nodes: readonly Node[]): string {
       switch (node.kind) {
         case "kernel":
           for (const line of formatKernel(node.kernel)) add(line);
+          break;
+        case "stage":
+          add(`for each of ${node.images} images`);
+          visit(
+            node.kernels.map((kernel) => ({ kind: "kernel", kernel })),
+            `${indent}  `,
+          );
           break;
         case "loop":
           add(`loop ${node.length} times${node.reverse ? ", from the last" : ""}`);

@@ -1,15 +1,13 @@
-import type { Axis, ContractKernel, ContractPart } from "../../compile/kernel.ts";
+import type { Axis, Buffer, ContractKernel, ContractPart } from "../../compile/kernel.ts";
 import type { FuncBuilder, ModuleBuilder } from "./asm/module.ts";
-import type { Target } from "./expression.ts";
-import type { KernelCode } from "./map.ts";
+import { SCRATCH, type Target } from "./expression.ts";
+import { HIGH, KERNEL_PARAMS, type KernelCode, LOW } from "./map.ts";
 
 export type ContractOptions = {
   /** Fused multiply-add (relaxed SIMD): faster, other bits. */
   readonly fused: boolean;
 };
 
-const LOW = 0;
-const HIGH = 1;
 /** Rows of a register tile by the vectors of its columns: 12 sums, 2 of b and one splat fill the 16 registers. */
 const ROWS: Readonly<Record<number, number>> = { 2: 6, 1: 8, 0: 4 };
 /** A slice of k this long keeps a panel of b in the first-level cache while all rows pass over it. */
@@ -106,12 +104,8 @@ function cut(size: number, limit: number): { start: number; count: number; size:
 }
 
 /** k axes in two parts: those run outside the tiles, adding into c, and those summed in registers. */
-function splitK(
-  part: ContractPart,
-  chunks: number,
-): { readonly outside: readonly Axis[]; readonly inside: readonly Axis[] } {
-  if (chunks > 1) return { outside: [part.k[0] as Axis], inside: mergeAxes(part.k.slice(1)) };
-  const merged = mergeAxes(part.k);
+function splitK(k: readonly Axis[]): { readonly outside: readonly Axis[]; readonly inside: readonly Axis[] } {
+  const merged = mergeAxes(k);
   const [first, ...rest] = merged;
   if (first && rest.length === 0 && first.size > K_BLOCK) {
     for (let blocks = Math.ceil(first.size / K_BLOCK); blocks <= 64; blocks++)
@@ -134,56 +128,113 @@ export function emitContract(
   kernel: ContractKernel,
   options: ContractOptions,
 ): KernelCode[] {
-  return kernel.parts.map((part, i) => emitPart(module, target, kernel, part, i, options));
+  return kernel.parts.map((part, i) => {
+    const name = `${kernel.name}${kernel.parts.length > 1 ? `.${i}` : ""}`.replace(/[^\w.+/-]+/g, "_");
+    const f = module.func(name, KERNEL_PARAMS, []);
+    return kernel.images
+      ? emitByImage(f, target, kernel, kernel.images, part, options)
+      : emitByTile(f, target, kernel, part, options);
+  });
 }
 
-function emitPart(
-  module: ModuleBuilder,
+/** Pointers start at 0, or at this thread's scratch. */
+function startPointers(f: FuncBuilder, target: Target, kernel: ContractKernel): readonly [number, number, number] {
+  return [kernel.a, kernel.b, kernel.c].map((buffer) => {
+    const local = f.local("i32");
+    if (target.scratch.has(buffer)) f.get(SCRATCH).set(local);
+    else f.i32(0).set(local);
+    return local;
+  }) as [number, number, number];
+}
+
+/** Jobs are images: all products of one, then of the next. */
+function emitByImage(
+  f: FuncBuilder,
+  target: Target,
+  kernel: ContractKernel,
+  images: NonNullable<ContractKernel["images"]>,
+  part: ContractPart,
+  options: ContractOptions,
+): KernelCode {
+  const { chunk, chunkStride, size } = images;
+  const [batch, ...outer] = chunk > 0 ? [part.k[0] as Axis, ...part.outer] : (part.outer as [Axis, ...Axis[]]);
+  const { outside, inside } = splitK(chunk > 0 ? part.k.slice(1) : part.k);
+  const writer = new PartWriter(f, target, kernel, part, inside, chunk > 0 ? [] : outside, options);
+  const nested = chunk > 0 ? [...mergeAxes(outer), ...outside] : mergeAxes(outer);
+  const panels = panelsOf(part.n.size);
+  const image = f.local("i32");
+  const first = chunk > 0 ? f.local("i32") : null;
+  f.get(LOW).set(image);
+  f.loop((again) => {
+    const pointers = startPointers(f, target, kernel);
+    const [pa, pb, pc] = pointers;
+    const add = (pointer: number, buffer: Buffer, stride: number): void => {
+      if (stride !== 0 && !target.scratch.has(buffer))
+        f.get(pointer)
+          .get(image)
+          .i32(4 * stride)
+          .op("i32.mul")
+          .op("i32.add")
+          .set(pointer);
+    };
+    add(pa, kernel.a, batch.a);
+    add(pb, kernel.b, batch.b);
+    if (first === null) add(pc, kernel.c, batch.c);
+    else {
+      f.get(pc)
+        .get(image)
+        .i32(chunk)
+        .op("i32.div_s")
+        .i32(4 * chunkStride)
+        .op("i32.mul")
+        .op("i32.add")
+        .set(pc);
+      f.get(image).i32(chunk).op("i32.rem_s").op("i32.eqz").set(first);
+    }
+    writer.under(nested, pointers, () => writer.allPanels(panels, pa, pb, pc, first));
+    for (const pointer of pointers) f.release(pointer);
+    f.get(image).i32(1).op("i32.add").tee(image).get(HIGH).op("i32.lt_s").brIf(again);
+  });
+  return { func: f, jobs: size, work: workOf(part) };
+}
+
+function workOf(part: ContractPart): number {
+  const product = (axes: readonly Axis[]): number => axes.reduce((n, a) => n * a.size, 1);
+  return (product(part.outer) * product(part.m) * product(part.k) * part.n.size) / 4;
+}
+
+/** Jobs are outer indices, or where those are few, outer indices times panels of columns. */
+function emitByTile(
+  f: FuncBuilder,
   target: Target,
   kernel: ContractKernel,
   part: ContractPart,
-  number: number,
   options: ContractOptions,
 ): KernelCode {
-  const f = module.func(
-    `${kernel.name}${kernel.parts.length > 1 ? `.${number}` : ""}`.replace(/[^\w.+/-]+/g, "_"),
-    ["i32", "i32"],
-    [],
-  );
-  const { outside, inside } = splitK(part, kernel.chunks);
-  let { outer } = part;
-  let added = outside;
-  if (kernel.chunks > 1) {
-    const images = outside[0] as Axis;
-    const size = images.size / kernel.chunks;
-    outer = [{ size: kernel.chunks, a: size * images.a, b: size * images.b, c: kernel.chunkStride }, ...outer];
-    added = [{ ...images, size }];
-  }
-  const outerAxes = mergeAxes(outer);
+  const { outside, inside } = splitK(part.k);
+  const outerAxes = mergeAxes(part.outer);
   const outerCount = outerAxes.reduce((n, a) => n * a.size, 1);
   const panels = panelsOf(part.n.size);
   const byPanel = outerCount < OUTER_JOBS;
-  const writer = new PartWriter(f, target, kernel, part, inside, added, options);
+  const writer = new PartWriter(f, target, kernel, part, inside, outside, options);
   const jobs = byPanel ? outerCount * panels.length : outerCount;
   const job = f.local("i32");
   const index = f.local("i32");
-  const [pa, pb, pc] = [f.local("i32"), f.local("i32"), f.local("i32")];
   f.get(LOW).set(job);
   f.loop((again) => {
+    const [pa, pb, pc] = startPointers(f, target, kernel);
     f.get(job);
     if (byPanel && panels.length > 1) f.i32(panels.length).op("i32.div_s");
     f.set(index);
-    for (const local of [pa, pb, pc]) f.i32(0).set(local);
     decode(f, index, outerAxes, pa, pb, pc);
     if (byPanel) {
       f.get(job).i32(panels.length).op("i32.rem_s").set(index);
       writer.onePanel(panels, index, pa, pb, pc);
-    } else writer.allPanels(panels, pa, pb, pc);
+    } else writer.allPanels(panels, pa, pb, pc, null);
+    for (const pointer of [pa, pb, pc]) f.release(pointer);
     f.get(job).i32(1).op("i32.add").tee(job).get(HIGH).op("i32.lt_s").brIf(again);
   });
-  const k = part.k.reduce((n, a) => n * a.size, 1);
-  const m = part.m.reduce((n, a) => n * a.size, 1);
-  return { func: f, jobs, work: (outerCount * m * k * part.n.size) / 4 };
+  return { func: f, jobs, work: workOf(part) };
 }
 
 /** Adds the offsets of a flat index over axes to the three pointers. */
@@ -287,10 +338,25 @@ class PartWriter {
         .if(wide, () => choose(0));
   }
 
-  allPanels(panels: readonly Panel[], pa: number, pb: number, pc: number): void {
+  /** Nested loops over axes around a body. */
+  under(axes: readonly Axis[], [pa, pb, pc]: readonly [number, number, number], body: () => void): void {
+    this.nest(
+      axes,
+      [
+        { local: pa, stride: (a) => a.a },
+        { local: pb, stride: (a) => a.b },
+        { local: pc, stride: (a) => a.c },
+      ],
+      body,
+    );
+  }
+
+  /** `start` is a local that is 1 where c begins at 0 and 0 where it is added to; null: c begins at 0. */
+  allPanels(panels: readonly Panel[], pa: number, pb: number, pc: number, start: number | null): void {
     const { f } = this;
     // Outside: slices of k add into c, panel by panel inside each, so that a slice of a stays in cache.
-    this.repeat(this.added, pa, pb, pc, (first) => {
+    this.repeat(this.added, pa, pb, pc, (round) => {
+      const first = round ?? start;
       const full = panels.filter((p) => p.vectors === 2);
       const [b, c] = [f.local("i32"), f.local("i32")];
       f.get(pb).set(b);

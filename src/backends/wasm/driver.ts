@@ -1,11 +1,12 @@
-import type { Buffer, CopyKernel, Kernel, Node } from "../../compile/kernel.ts";
+import type { Buffer, CopyKernel, Kernel, Node, Stage } from "../../compile/kernel.ts";
 import { bytesOf } from "../../core/dtype.ts";
+import { touches } from "../../compile/touches.ts";
 import type { Phase } from "../../ir/program.ts";
 import { type FuncBuilder, ModuleBuilder } from "./asm/module.ts";
 import { emitContract } from "./contract.ts";
 import type { Target } from "./expression.ts";
 import { emitMap, emitReduce, emitScatter, type KernelCode } from "./map.ts";
-import { bytesOfBuffer, touches } from "./memory-plan.ts";
+import { bytesOfBuffer } from "./memory-plan.ts";
 
 export const PHASES: readonly Phase[] = ["sample", "forward", "backward", "update"];
 
@@ -20,7 +21,12 @@ const PARALLEL_WORK = 12_000;
 const SPINS = 20_000;
 
 export type Places = {
+  /** Byte address of a buffer; of one of `scratch`, the offset in a thread's scratch. */
   readonly address: (buffer: Buffer) => number;
+  readonly scratch: ReadonlySet<Buffer>;
+  /** Where the first thread's scratch begins, and how far apart two are. */
+  readonly scratchStart: number;
+  readonly scratchBytes: number;
   readonly feeds: { readonly slot: number; readonly ring: number; readonly bytes: number };
   readonly results: { readonly slot: number; readonly ring: number; readonly bytes: number };
 };
@@ -34,6 +40,7 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
   const mark = module.importFunc("env", "mark", ["i32"], []);
   const target: Target = {
     address: places.address,
+    scratch: places.scratch,
     i32Div: safeDivision(module, "div").index,
     i32Rem: safeDivision(module, "rem").index,
   };
@@ -41,7 +48,9 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
   const code = new Map<Kernel, KernelCode[]>();
   const emit = (list: readonly Node[]): void => {
     for (const node of list) {
-      if (node.kind === "kernel") code.set(node.kernel, emitKernel(module, target, node.kernel, options));
+      if (node.kind === "kernel") code.set(node.kernel, emitKernel(module, target, node.kernel, false, options));
+      else if (node.kind === "stage")
+        for (const kernel of node.kernels) code.set(kernel, emitKernel(module, target, kernel, true, options));
       else if (node.kind === "cond") {
         emit(node.then);
         emit(node.otherwise);
@@ -58,10 +67,16 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
   return module;
 }
 
-function emitKernel(module: ModuleBuilder, target: Target, kernel: Kernel, options: DriverOptions): KernelCode[] {
+function emitKernel(
+  module: ModuleBuilder,
+  target: Target,
+  kernel: Kernel,
+  byImage: boolean,
+  options: DriverOptions,
+): KernelCode[] {
   switch (kernel.kind) {
     case "map":
-      return [emitMap(module, target, kernel)];
+      return [emitMap(module, target, kernel, byImage)];
     case "reduce":
       return [emitReduce(module, target, kernel)];
     case "scatter":
@@ -233,6 +248,9 @@ class Sequence {
       case "kernel":
         this.kernel(node.kernel, index);
         return;
+      case "stage":
+        this.stage(node);
+        return;
       case "loop": {
         this.wait();
         const count = f.local("i32");
@@ -291,18 +309,67 @@ class Sequence {
     }
   }
 
+  /** What kernels touch of the memory that threads share. */
+  private touched(kernels: readonly Kernel[], serial: boolean): Touch[] {
+    const range = (buffer: Buffer, write: boolean): Touch[] => {
+      if (this.places.scratch.has(buffer)) return [];
+      const start = this.places.address(buffer);
+      return [{ start, end: start + bytesOfBuffer(buffer), write, serial }];
+    };
+    return kernels
+      .map(touches)
+      .flatMap(({ reads, writes }) => [
+        ...reads.flatMap((b) => range(b, false)),
+        ...writes.flatMap((b) => range(b, true)),
+      ]);
+  }
+
+  /** Calls `body` with locals that hold this thread's share of `jobs`, in whole pieces of `grain`. */
+  private share(jobs: number, grain: number, body: (low: number, high: number) => void): void {
+    const { f } = this;
+    const [low, high] = [f.local("i32"), f.local("i32")];
+    const pieces = jobs / grain;
+    const bound = (): void => {
+      f.i32(pieces).op("i32.mul").get(THREADS).op("i32.div_u");
+      if (grain > 1) f.i32(grain).op("i32.mul");
+    };
+    f.get(THREAD);
+    bound();
+    f.set(low).get(THREAD).i32(1).op("i32.add");
+    bound();
+    f.set(high);
+    f.get(low)
+      .get(high)
+      .op("i32.lt_u")
+      .if(() => body(low, high));
+    f.release(low);
+    f.release(high);
+  }
+
+  private stage({ images, grain, kernels }: Stage): void {
+    const { f } = this;
+    this.markPhase((kernels[0] as Kernel).phase);
+    this.meet(this.touched(kernels, false));
+    const scratch = f.local("i32");
+    f.get(THREAD).i32(this.places.scratchBytes).op("i32.mul").i32(this.places.scratchStart).op("i32.add").set(scratch);
+    const image = f.local("i32");
+    this.share(images, grain, (low, high) => {
+      f.get(low).set(image);
+      f.loop((again) => {
+        for (const kernel of kernels)
+          for (const { func } of this.code.get(kernel) as readonly KernelCode[])
+            f.get(image).get(image).i32(1).op("i32.add").get(scratch).op("call", func.index);
+        f.get(image).i32(1).op("i32.add").tee(image).get(high).op("i32.lt_s").brIf(again);
+      });
+    });
+    f.release(image);
+    f.release(scratch);
+  }
+
   private kernel(kernel: Kernel, index: number | null): void {
     const { f } = this;
     this.markPhase(kernel.phase);
-    const range = (buffer: Buffer, write: boolean, serial: boolean): Touch => {
-      const start = this.places.address(buffer);
-      return { start, end: start + bytesOfBuffer(buffer), write, serial };
-    };
-    const { reads, writes } = touches(kernel);
-    const touched = (serial: boolean): Touch[] => [
-      ...reads.map((b) => range(b, false, serial)),
-      ...writes.map((b) => range(b, true, serial)),
-    ];
+    const touched = (serial: boolean): Touch[] => this.touched([kernel], serial);
     if (kernel.kind === "copy") {
       this.meet(touched(true));
       this.serial(() => this.copy(kernel, index));
@@ -320,22 +387,12 @@ class Sequence {
       );
       return;
     }
+    const grain = kernel.kind === "contract" ? Math.max(1, kernel.images?.chunk ?? 1) : 1;
     for (const { func, jobs, work } of this.code.get(kernel) as readonly KernelCode[]) {
       const parallel = this.barrier !== null && jobs > 1 && work >= PARALLEL_WORK;
       this.meet(touched(!parallel));
-      if (!parallel) {
-        this.serial(() => f.i32(0).i32(jobs).op("call", func.index));
-        continue;
-      }
-      const [low, high] = [f.local("i32"), f.local("i32")];
-      f.get(THREAD).i32(jobs).op("i32.mul").get(THREADS).op("i32.div_u").set(low);
-      f.get(THREAD).i32(1).op("i32.add").i32(jobs).op("i32.mul").get(THREADS).op("i32.div_u").set(high);
-      f.get(low)
-        .get(high)
-        .op("i32.lt_u")
-        .if(() => f.get(low).get(high).op("call", func.index));
-      f.release(low);
-      f.release(high);
+      if (parallel) this.share(jobs, grain, (low, high) => f.get(low).get(high).i32(0).op("call", func.index));
+      else this.serial(() => f.i32(0).i32(jobs).i32(0).op("call", func.index));
     }
   }
 

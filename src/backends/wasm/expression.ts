@@ -8,12 +8,17 @@ import { childrenOf, coefficient, dependsOn, indexDependsOn } from "./nest.ts";
 export type Target = {
   /** Byte address of a buffer. */
   readonly address: (buffer: Buffer) => number;
+  /** Buffers of which each thread has one image's worth: their address counts from the thread's scratch. */
+  readonly scratch: ReadonlySet<Buffer>;
   /** Indices of the integer division and remainder that never trap. */
   readonly i32Div: number;
   readonly i32Rem: number;
 };
 
 export type Mode = "vector" | "scalar";
+
+/** The parameter of a kernel's function that says where this thread's scratch begins. */
+export const SCRATCH = 2;
 
 type Scope = { readonly values: Map<string, number>; readonly outer: Scope | null };
 
@@ -27,6 +32,8 @@ export class ExpressionEmitter {
   /** The current value of each open loop. */
   readonly loopLocals: Map<Loop, number> = new Map();
   readonly removed: ReadonlySet<number>;
+  /** The batch's loop: scratch buffers do not move along it. */
+  private readonly images: Loop | null;
   private vectorLoop: Loop | null = null;
   /** The piece of the vector loop being written: guards along it are decided. */
   private piece: readonly [number, number] = [0, 0];
@@ -36,7 +43,14 @@ export class ExpressionEmitter {
   private readonly uses = new Map<Scalar, number>();
   private scope: Scope = { values: new Map(), outer: null };
 
-  constructor(f: FuncBuilder, target: Target, operands: readonly View[], removed: ReadonlySet<number>) {
+  constructor(
+    f: FuncBuilder,
+    target: Target,
+    operands: readonly View[],
+    removed: ReadonlySet<number>,
+    images: Loop | null,
+  ) {
+    this.images = images;
     this.f = f;
     this.target = target;
     this.operands = operands;
@@ -150,13 +164,14 @@ export class ExpressionEmitter {
 
   private signature(index: Index, buffer: Buffer): string {
     const bytes = bytesOf(buffer.dtype);
-    const terms = this.terms(index).map(([loop, c]) => `${loop.id}*${c * bytes}`);
+    const terms = this.terms(index, buffer).map(([loop, c]) => `${loop.id}*${c * bytes}`);
     const dynamic = index.dynamic ? `@${index.dynamic.value.id}*${index.dynamic.coefficient * bytes}` : "";
-    return `${terms.join("+")}${dynamic}${this.folds(index) ? `#${this.constant(index, buffer)}` : ""}`;
+    return `${this.target.scratch.has(buffer) ? "scratch+" : ""}${terms.join("+")}${dynamic}${this.folds(index) ? `#${this.constant(index, buffer)}` : ""}`;
   }
 
-  private terms(index: Index): (readonly [Loop, number])[] {
-    return index.terms.filter(([loop]) => !this.removed.has(loop.id));
+  private terms(index: Index, buffer?: Buffer): (readonly [Loop, number])[] {
+    const still = buffer !== undefined && this.target.scratch.has(buffer) ? this.images : null;
+    return index.terms.filter(([loop]) => !this.removed.has(loop.id) && loop !== still);
   }
 
   private constant(index: Index, buffer: Buffer): number {
@@ -184,7 +199,8 @@ export class ExpressionEmitter {
       return folds ? ahead : this.constant(index, buffer) + ahead;
     }
     f.i32(folds ? this.constant(index, buffer) : 0);
-    for (const [loop, c] of this.terms(index)) {
+    if (this.target.scratch.has(buffer)) f.get(SCRATCH).op("i32.add");
+    for (const [loop, c] of this.terms(index, buffer)) {
       const local = this.loopLocals.get(loop);
       if (local === undefined) throw new Error(`wasm: loop ${loop.id} is not open`);
       f.get(local);

@@ -12,6 +12,7 @@ import { lowerProgram } from "../../compile/lower.ts";
 import { Arena, Lowering, type Target, viewOf } from "../../compile/lowering.ts";
 import { printKernels } from "../../compile/print-kernels.ts";
 import { simplify } from "../../compile/simplify.ts";
+import { formStages } from "../../compile/stages.ts";
 import { type Aval, bytesOf, formatAval, type HostData, sameShape, sizeOf } from "../../core/dtype.ts";
 import { MemoryError, OptionError, ShapeError } from "../../core/errors.ts";
 import { type HostArray, newData } from "../../core/host-array.ts";
@@ -261,14 +262,15 @@ class WasmExecutable implements Executable {
       resultBuffers.set(buffer, (this.results.slots[resultList.indexOf(output)] as Slot).offset);
       return { value: output.value, view: viewOf(buffer), name: output.path };
     });
-    this.nodes = lowerProgram(lowering, targets);
+    this.nodes = formStages(lowerProgram(lowering, targets));
 
     const plan = planMemory(this.nodes);
     const constants = arena.buffers.filter((b) => b.home.kind === "constant");
     const constantBytes = constants.reduce((n, b) => n + bytesOfBuffer(b), 0);
     const stepBytes = this.feeds.bytes + this.results.bytes;
     this.ringSteps = Math.max(1, Math.min(MAX_RING_STEPS, Math.floor(RING_BYTES / Math.max(1, stepBytes))));
-    const total = plan.bytes + constantBytes + stepBytes * (this.ringSteps + 1) + 256;
+    const scratchBytes = plan.scratchBytes * backend.crew.threads;
+    const total = plan.bytes + scratchBytes + constantBytes + stepBytes * (this.ringSteps + 1) + 256;
     this.peakBytes = total;
     let region: Region;
     try {
@@ -278,7 +280,8 @@ class WasmExecutable implements Executable {
     }
     executableRegions.register(this, { backend, region, id: backend.nextProgram });
     memory.bytes(region.offset, region.bytes).fill(0);
-    let next = region.offset + plan.bytes;
+    const scratchStart = region.offset + plan.bytes;
+    let next = scratchStart + scratchBytes;
     for (const buffer of constants) {
       fixed.set(buffer, next);
       if (buffer.home.kind === "constant")
@@ -303,12 +306,15 @@ class WasmExecutable implements Executable {
       if (result !== undefined) return resultSlot + result;
       const offset = plan.offsets.get(buffer);
       if (offset === undefined) throw new Error(`wasm: ${buffer.name} has no place`);
-      return region.offset + offset;
+      return plan.scratch.has(buffer) ? offset : region.offset + offset;
     };
     this.module = buildModule(
       this.nodes,
       {
         address,
+        scratch: plan.scratch,
+        scratchStart,
+        scratchBytes: plan.scratchBytes,
         feeds: { slot: feedSlot, ring: this.feedRing, bytes: this.feeds.bytes },
         results: { slot: resultSlot, ring: this.resultRing, bytes: this.results.bytes },
       },

@@ -1,6 +1,6 @@
 import type { MapKernel, ReduceKernel, ScatterKernel, View } from "../../compile/kernel.ts";
 import type { Index, Loop, Scalar } from "../../ir/loops.ts";
-import type { FuncBuilder, ModuleBuilder } from "./asm/module.ts";
+import type { FuncBuilder, ModuleBuilder, ValType } from "./asm/module.ts";
 import { Expander } from "./expand.ts";
 import { ExpressionEmitter, type Target } from "./expression.ts";
 import { chooseVectorLoop, coefficient, mergeLoops, piecesOf, type SizedLoop, type Uses, usesOf } from "./nest.ts";
@@ -16,8 +16,10 @@ export type KernelCode = {
 const BLOCK = 1024;
 const SMALL_BODY = 40;
 
-const LOW = 0;
-const HIGH = 1;
+/** Parameters of a kernel's function: a range of jobs, and where this thread's scratch begins. */
+export const KERNEL_PARAMS: readonly ValType[] = ["i32", "i32", "i32"];
+export const LOW = 0;
+export const HIGH = 1;
 
 /** Opens loops outside in; the first takes the range of jobs given to the function. `body` runs inside all of them. */
 export function openLoops(
@@ -50,17 +52,19 @@ export function openLoops(
 
 /** Names are shown in traces of the engine. */
 function kernelFunction(module: ModuleBuilder, name: string): FuncBuilder {
-  return module.func(name.replace(/[^\w.+/-]+/g, "_").slice(0, 60), ["i32", "i32"], []);
+  return module.func(name.replace(/[^\w.+/-]+/g, "_").slice(0, 60), KERNEL_PARAMS, []);
 }
 
-export function emitMap(module: ModuleBuilder, target: Target, kernel: MapKernel): KernelCode {
+/** `byImage`: the outermost loop is the batch and its iterations are the jobs. */
+export function emitMap(module: ModuleBuilder, target: Target, kernel: MapKernel, byImage: boolean): KernelCode {
   const expander = new Expander();
   const stores = kernel.stores.map((s) => ({
     view: s.view,
     index: expander.index(s.index),
     value: expander.scalar(s.value),
   }));
-  return emitNest(module, target, kernel.name, kernel.loops, kernel.operands, stores, null, true);
+  const images = byImage ? (kernel.loops[0] ?? null) : null;
+  return emitNest(module, target, kernel.name, kernel.loops, kernel.operands, stores, null, true, images);
 }
 
 /** Adds into the target instead of storing; the outermost loop is shared only where its iterations cannot meet. */
@@ -83,6 +87,7 @@ export function emitScatter(module: ModuleBuilder, target: Target, kernel: Scatt
     stores,
     outer ?? null,
     apart,
+    null,
   );
 }
 
@@ -97,19 +102,23 @@ function emitNest(
   stores: readonly NestStore[],
   adding: Loop | null,
   shared: boolean,
+  images: Loop | null,
 ): KernelCode {
   const values = stores.map((s) => s.value);
   const uses = usesOf(values, operands, stores);
-  const nest = mergeLoops(loops, uses, adding ? new Set([adding]) : undefined);
+  const apart = adding ?? images;
+  const nest = mergeLoops(loops, uses, apart ? new Set([apart]) : undefined);
   // Lanes that add into one place would meet: only a loop along which the target moves by one element will do.
   const candidates = nest.loops.filter(
-    ({ loop }) => !adding || (loop !== adding && stores.every((s) => coefficient(s.index, loop) === 1)),
+    ({ loop }) =>
+      loop !== images && (!adding || (loop !== adding && stores.every((s) => coefficient(s.index, loop) === 1))),
   );
   const vector = chooseVectorLoop(nest, uses, candidates);
-  const inner = vector ?? nest.loops.at(-1);
+  const last = nest.loops.at(-1);
+  const inner = vector ?? (last?.loop === images ? undefined : last);
   const outer = nest.loops.filter((l) => l !== inner);
   const f = kernelFunction(module, name);
-  const e = new ExpressionEmitter(f, target, operands, nest.removed);
+  const e = new ExpressionEmitter(f, target, operands, nest.removed, images);
   e.countUses(values);
   const work = nest.loops.reduce((n, l) => n * l.size, Math.max(1, uses.nodes / 4));
   const emitStores = (mode: "vector" | "scalar"): void => {
@@ -127,8 +136,8 @@ function emitNest(
     for (const local of kept) f.release(local);
   };
   if (!inner) {
-    e.scoped(() => emitStores("scalar"));
-    return { func: f, jobs: 1, work };
+    openLoops(f, e, nest.loops, shared, () => e.scoped(() => emitStores("scalar")));
+    return { func: f, jobs: shared ? (nest.loops[0]?.size ?? 1) : 1, work };
   }
   const blocked = outer.length === 0;
   if (blocked) {
@@ -223,7 +232,7 @@ export function emitReduce(module: ModuleBuilder, target: Target, kernel: Reduce
   const reducedNest = mergeLoops(kernel.reduced, uses, argmax ? new Set(kernel.reduced) : undefined);
   const removed = new Set([...keptNest.removed, ...reducedNest.removed]);
   const whole = { loops: [...keptNest.loops, ...reducedNest.loops], removed };
-  const e = new ExpressionEmitter(f, target, kernel.operands, removed);
+  const e = new ExpressionEmitter(f, target, kernel.operands, removed, null);
   e.countUses([value]);
   const work = whole.loops.reduce((n, l) => n * l.size, Math.max(1, uses.nodes / 4));
   const vector = chooseVectorLoop(whole, uses, argmax ? keptNest.loops : whole.loops);

@@ -1,23 +1,6 @@
 import type { Buffer, Kernel, Node } from "../../compile/kernel.ts";
+import { touches } from "../../compile/touches.ts";
 import { bytesOf } from "../../core/dtype.ts";
-
-/** What a kernel reads and writes. */
-export function touches(kernel: Kernel): { readonly reads: readonly Buffer[]; readonly writes: readonly Buffer[] } {
-  switch (kernel.kind) {
-    case "map":
-      return { reads: kernel.operands.map((o) => o.buffer), writes: kernel.stores.map((s) => s.view.buffer) };
-    case "reduce":
-      return { reads: kernel.operands.map((o) => o.buffer), writes: [kernel.target.buffer] };
-    case "scatter":
-      return { reads: [...kernel.operands.map((o) => o.buffer), kernel.target.buffer], writes: [kernel.target.buffer] };
-    case "contract":
-      return { reads: [kernel.a, kernel.b], writes: [kernel.c] };
-    case "fill":
-      return { reads: [], writes: [kernel.target] };
-    case "copy":
-      return { reads: [kernel.source], writes: [kernel.target] };
-  }
-}
 
 export const ALIGN = 64;
 export const align = (bytes: number): number => Math.ceil(bytes / ALIGN) * ALIGN;
@@ -30,7 +13,7 @@ export function bytesOfBuffer(buffer: Buffer): number {
 type Lifetime = { readonly buffer: Buffer; first: number; last: number };
 
 /** First and last use of each arena buffer, in the order of the nodes; what crosses a loop's edge lives through the whole loop. */
-function lifetimes(nodes: readonly Node[]): Lifetime[] {
+function lifetimesOf(nodes: readonly Node[]): Lifetime[] {
   const found = new Map<Buffer, Lifetime>();
   const loops: { readonly start: number; readonly end: number }[] = [];
   let time = 0;
@@ -42,10 +25,14 @@ function lifetimes(nodes: readonly Node[]): Lifetime[] {
   };
   const visit = (list: readonly Node[]): void => {
     for (const node of list) {
-      if (node.kind === "kernel") {
-        const { reads, writes } = touches(node.kernel);
-        time++;
-        for (const buffer of [...reads, ...writes]) touch(buffer, time);
+      if (node.kind === "kernel" || node.kind === "stage") {
+        for (const kernel of node.kind === "kernel" ? [node.kernel] : node.kernels) {
+          const { reads, writes } = touches(kernel);
+          time++;
+          for (const buffer of [...reads, ...writes]) touch(buffer, time);
+        }
+        // Within a stage the kernels run again for each image, so what lives across its edge lives through it.
+        if (node.kind === "stage") loops.push({ start: time - node.kernels.length, end: ++time });
         continue;
       }
       const start = ++time;
@@ -67,27 +54,92 @@ function lifetimes(nodes: readonly Node[]): Lifetime[] {
   visit(nodes);
   for (const { start, end } of loops)
     for (const life of found.values()) {
-      if (life.first < start && life.last > start) life.last = Math.max(life.last, end);
+      if (life.first <= start && life.last > start) life.last = Math.max(life.last, end);
       if (life.first > start && life.first < end && life.last > end) life.first = start;
     }
   return [...found.values()];
 }
 
 export type MemoryPlan = {
-  /** Byte offsets of arena buffers. */ readonly offsets: ReadonlyMap<Buffer, number>;
+  /** Byte offsets of arena buffers; those of `scratch` count from a thread's own. */
+  readonly offsets: ReadonlyMap<Buffer, number>;
+  readonly scratch: ReadonlySet<Buffer>;
+  readonly scratchBytes: number;
   readonly bytes: number;
 };
+
+/** Buffers that only one stage touches: every thread needs no more than one image of them at a time. */
+function scratchOf(nodes: readonly Node[]): ReadonlySet<Buffer> {
+  const found = new Set<Buffer>();
+  const elsewhere = new Set<Buffer>();
+  const visit = (list: readonly Node[]): void => {
+    for (const node of list) {
+      const kernels: readonly Kernel[] =
+        node.kind === "kernel" ? [node.kernel] : node.kind === "stage" ? node.kernels : [];
+      const own = new Set(kernels.flatMap((k) => [...touches(k).reads, ...touches(k).writes]));
+      for (const buffer of own) {
+        if (buffer.home.kind !== "arena") continue;
+        const whole = node.kind !== "stage" || buffer.shape[0] !== node.images || sums(kernels).has(buffer);
+        if (whole || found.has(buffer)) elsewhere.add(buffer);
+        else found.add(buffer);
+      }
+      if (node.kind === "cond") {
+        elsewhere.add(node.condition);
+        visit(node.then);
+        visit(node.otherwise);
+      } else if (node.kind === "while") {
+        elsewhere.add(node.condition);
+        visit(node.test);
+        visit(node.body);
+      } else if (node.kind === "loop") visit(node.body);
+    }
+  };
+  visit(nodes);
+  for (const buffer of elsewhere) found.delete(buffer);
+  return found;
+}
+
+function sums(kernels: readonly Kernel[]): Set<Buffer> {
+  return new Set(kernels.flatMap((k) => (k.kind === "contract" && k.images && k.images.chunk > 0 ? [k.c] : [])));
+}
+
+const overlaps = (a: Lifetime, b: Lifetime): boolean => a.first <= b.last && b.first <= a.last;
 
 /**
  * Places arena buffers so that no two that live at once overlap, largest first. A buffer with a zero border shares its place only
  * with buffers of the same layout, since each writer leaves the border as it is: it is zeroed once, before the first step.
  */
 export function planMemory(nodes: readonly Node[]): MemoryPlan {
-  const lives = lifetimes(nodes);
+  const scratch = scratchOf(nodes);
+  const lives = lifetimesOf(nodes);
   const offsets = new Map<Buffer, number>();
+  const bytes = placeAll(
+    lives.filter((l) => !scratch.has(l.buffer)),
+    bytesOfBuffer,
+    offsets,
+  );
+  const image = (buffer: Buffer): number =>
+    align(
+      ((buffer.layout.strides[0] as number) + (buffer.layout.border ? buffer.layout.offset : 0)) *
+        bytesOf(buffer.dtype) +
+        16,
+    );
+  const scratchBytes = placeAll(
+    lives.filter((l) => scratch.has(l.buffer)),
+    image,
+    offsets,
+  );
+  return { offsets, scratch, scratchBytes, bytes };
+}
+
+/** Fills `offsets`; returns the bytes used. */
+function placeAll(
+  lives: readonly Lifetime[],
+  sizeOfBuffer: (buffer: Buffer) => number,
+  offsets: Map<Buffer, number>,
+): number {
   const slots: { readonly key: string; readonly offset: number; readonly lives: Lifetime[] }[] = [];
   let bytes = 0;
-  const overlaps = (a: Lifetime, b: Lifetime): boolean => a.first <= b.last && b.first <= a.last;
   for (const life of lives) {
     const { layout, dtype } = life.buffer;
     if (!layout.border) continue;
@@ -95,7 +147,7 @@ export function planMemory(nodes: readonly Node[]): MemoryPlan {
     let slot = slots.find((s) => s.key === key && !s.lives.some((other) => overlaps(other, life)));
     if (!slot) {
       slot = { key, offset: bytes, lives: [] };
-      bytes += bytesOfBuffer(life.buffer);
+      bytes += sizeOfBuffer(life.buffer);
       slots.push(slot);
     }
     slot.lives.push(life);
@@ -105,9 +157,9 @@ export function planMemory(nodes: readonly Node[]): MemoryPlan {
   const placed: { readonly life: Lifetime; readonly offset: number; readonly end: number }[] = [];
   const rest = lives
     .filter((l) => !l.buffer.layout.border)
-    .sort((a, b) => bytesOfBuffer(b.buffer) - bytesOfBuffer(a.buffer) || a.buffer.id - b.buffer.id);
+    .sort((a, b) => sizeOfBuffer(b.buffer) - sizeOfBuffer(a.buffer) || a.buffer.id - b.buffer.id);
   for (const life of rest) {
-    const size = bytesOfBuffer(life.buffer);
+    const size = sizeOfBuffer(life.buffer);
     const busy = placed.filter((p) => overlaps(p.life, life)).sort((a, b) => a.offset - b.offset);
     let offset = start;
     for (const other of busy) {
@@ -118,5 +170,5 @@ export function planMemory(nodes: readonly Node[]): MemoryPlan {
     offsets.set(life.buffer, offset);
     bytes = Math.max(bytes, offset + size);
   }
-  return { offsets, bytes };
+  return bytes;
 }

@@ -1,0 +1,19 @@
+import type { Buffer, Kernel } from "./kernel.ts";
+
+/** What a kernel reads and writes. */
+export function touches(kernel: Kernel): { readonly reads: readonly Buffer[]; readonly writes: readonly Buffer[] } {
+  switch (kernel.kind) {
+    case "map":
+      return { reads: kernel.operands.map((o) => o.buffer), writes: kernel.stores.map((s) => s.view.buffer) };
+    case "reduce":
+      return { reads: kernel.operands.map((o) => o.buffer), writes: [kernel.target.buffer] };
+    case "scatter":
+      return { reads: [...kernel.operands.map((o) => o.buffer), kernel.target.buffer], writes: [kernel.target.buffer] };
+    case "contract":
+      return { reads: [kernel.a, kernel.b], writes: [kernel.c] };
+    case "fill":
+      return { reads: [], writes: [kernel.target] };
+    case "copy":
+      return { reads: [kernel.source], writes: [kernel.target] };
+  }
+}
