@@ -1,12 +1,17 @@
+import { referenceBackend } from "./backends/reference/index.ts";
 import { wasmBackend } from "./backends/wasm/index.ts";
+import type * as optim from "./optim/index.ts";
+import { type CompileFunction, compileWith } from "./train/compile.ts";
+import type { HostTree } from "./train/examples.ts";
 import { type FitFunction, fitWith } from "./train/fit.ts";
 import { type LoadFunction, type LoadSource, loadWith } from "./train/load.ts";
+import { initOptimizer as firstState } from "./train/programs.ts";
 
 export { referenceBackend } from "./backends/reference/index.ts";
 export { type WasmOptions, wasmBackend } from "./backends/wasm/index.ts";
 export type { Backend, Executable, Feeds, Results, RunOptions, RunReport, Store } from "./compile/backend.ts";
 export { runFunction } from "./compile/run-function.ts";
-export { compileStep, type Step, type StepContext, type StepOptions, type StepResult } from "./compile/step.ts";
+export type { Step, StepContext, StepOptions, StepResult } from "./compile/step.ts";
 export { type Aval, aval, type DType, type Shape } from "./core/dtype.ts";
 export {
   DataError,
@@ -31,6 +36,7 @@ export {
 export { type BatchOptions, batchesOf, epochOrder } from "./data/order.ts";
 export { measureStandardization, type Preprocessing, preprocess } from "./data/preprocessing.ts";
 export { type Split, type SplitOptions, splitDataset } from "./data/split.ts";
+export { decodeIdx, encodeIdx } from "./io/idx.ts";
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./io/safetensors.ts";
 export { printProgram } from "./ir/print.ts";
 export type { Program } from "./ir/program.ts";
@@ -67,3 +73,10 @@ export const fit: FitFunction = fitWith<unknown>(() => wasmBackend());
 
 /** `load` from an address or from bytes. */
 export const load: LoadFunction<LoadSource> = loadWith<unknown>(() => wasmBackend());
+
+/** The first state of an optimizer for these parameters, for a loop of your own. */
+export const initOptimizer: (optimizer: optim.Transform, params: HostTree) => Promise<HostTree> = (optimizer, params) =>
+  firstState(referenceBackend(), optimizer, params);
+
+/** A training step of your own, on WebAssembly. */
+export const compile: CompileFunction = compileWith(() => wasmBackend());

@@ -12,7 +12,11 @@ import type { Backend, Executable, Feeds, RunOptions, RunReport, Store } from ".
 type TensorTree = Tree<Tensor>;
 type HostTree = Tree<HostArray>;
 /** Tensors in the form of a tree of host arrays. */
-export type Traced<T> = T extends HostArray | Aval ? Tensor : { readonly [K in keyof T]: Traced<T[K]> };
+export type Traced<T> = [HostTree] extends [T]
+  ? TensorTree
+  : T extends HostArray | Aval
+    ? Tensor
+    : { readonly [K in keyof T]: Traced<T[K]> };
 
 export type RunLength = { readonly stepsPerEpoch?: number; readonly totalSteps?: number };
 /** A number, or anything with the pure `at` of a schedule. */

@@ -9,6 +9,7 @@ import type { Examples, HostTree } from "./examples.ts";
 import { encodeModel } from "./model-file.ts";
 import { classify, type Prediction, Predictor } from "./predictor.ts";
 import type { ModelState, Task } from "./task.ts";
+import { Turns } from "./turns.ts";
 
 export type TrainedParts = {
   readonly backend: Backend;
@@ -29,6 +30,7 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
   readonly #parts: TrainedParts;
   readonly #evaluator: Evaluator;
   readonly #predictor: Predictor;
+  readonly #turns = new Turns();
 
   constructor(parts: TrainedParts, evaluator?: Evaluator) {
     const { backend, store, task, state, sample, maxBatch = 128 } = parts;
@@ -45,7 +47,7 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
    * await run.evaluate(test) // -> { loss: 0.028, accuracy: 0.991 }
    */
   evaluate(examples: Examples<X, Y>): Promise<Metrics> {
-    return this.#evaluator.run(examples);
+    return this.#turns.take(() => this.#evaluator.run(examples));
   }
 
   /**
@@ -58,13 +60,12 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
    * const [{ label, probability }] = await run.predict(image);
    */
   async predict(inputs: X): Promise<[Prediction, ...Prediction[]]> {
-    const scores = await this.#predictor.outputs(inputs);
-    return classify(scores, this.classes) as [Prediction, ...Prediction[]];
+    return classify(await this.outputs(inputs), this.classes) as [Prediction, ...Prediction[]];
   }
 
   /** What the model gives for a batch [N, ...], or for one sample without the first axis. */
   outputs(inputs: X): Promise<HostTree> {
-    return this.#predictor.outputs(inputs);
+    return this.#turns.take(() => this.#predictor.outputs(inputs));
   }
 
   /** A copy of parameters and buffers, by PyTorch's names and in its layouts. */
