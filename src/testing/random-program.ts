@@ -28,6 +28,8 @@ export type RandomProgramOptions = {
   readonly control?: boolean;
   /** Wraps about a third of the programs in a gradient. Default true. */
   readonly gradients?: boolean;
+  /** Larger arrays, enough to be split over threads. Default false. */
+  readonly large?: boolean;
   /** Primitives to choose from. Default all. */
   readonly primitives?: readonly PrimitiveName[];
 };
@@ -41,7 +43,7 @@ export type RandomProgramOptions = {
  * printProgram(program)
  */
 export function randomProgram(seed: number, options: RandomProgramOptions = {}): RandomProgram {
-  const random = new Random(seed);
+  const random = new Random(seed, { large: options.large ?? false });
   let builder: Builder | undefined;
   const steps = random.chance(0.25) ? 2 : 1;
   const program = traceProgram([], (_, tracer) => {

@@ -4,13 +4,22 @@ import { type KeyWords, keyOf, uniformAt } from "../core/prng.ts";
 /** Small sizes, 1 and primes among them, and some around the width of a vector register. */
 const SIZES = [1, 1, 2, 3, 4, 5, 7, 8, 11, 13, 16, 17, 33] as const;
 
+const LARGE_SIZES = [...SIZES, 40, 64, 100, 129, 257] as const;
+
+export type RandomOptions = {
+  /** Draws shapes of up to 40,000 elements, enough to be split over threads. Default false: up to 300. */
+  readonly large?: boolean;
+};
+
 /** Draws that depend on the seed alone. */
 export class Random {
+  readonly large: boolean;
   private readonly key: KeyWords;
   private drawn = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, options: RandomOptions = {}) {
     this.key = keyOf(seed);
+    this.large = options.large ?? false;
   }
 
   /** In [low, high). */
@@ -40,12 +49,14 @@ export class Random {
     return out;
   }
 
-  /** A shape of at most `most` elements. */
-  shape(rank: number = this.integer(0, 4), most = 300): Shape {
+  /** A shape of at most `most` elements, `scale` times as many where draws are large; small ones stay small. */
+  shape(rank: number = this.integer(0, 4), most = 300, scale = most < 60 ? 3 : 130): Shape {
     const shape: number[] = [];
+    const limit = this.large ? most * scale : most;
+    const sizes: readonly number[] = this.large ? LARGE_SIZES : SIZES;
     for (let i = 0; i < rank; i++) {
-      const room = Math.floor(most / sizeOf(shape));
-      shape.push(this.pick(SIZES.filter((n) => n <= room)));
+      const room = Math.floor(limit / sizeOf(shape));
+      shape.push(this.pick(sizes.filter((n) => n <= room)));
     }
     return this.shuffle(shape);
   }

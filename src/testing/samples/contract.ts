@@ -26,7 +26,9 @@ type ConvDraw = { readonly params: ConvParams; readonly x: Shape; readonly w: Sh
 
 function drawConv(random: Random): ConvDraw {
   const groups = random.pick([1, 1, 1, 2, 3]);
-  const [perGroup, outPerGroup] = [random.integer(1, 3), random.integer(1, 4)];
+  const [perGroup, outPerGroup] = random.large
+    ? [random.integer(1, 9), random.integer(1, 17)]
+    : [random.integer(1, 3), random.integer(1, 4)];
   const sides = (): readonly [number, number] => [random.integer(0, 2), random.integer(0, 2)];
   const params: ConvParams = {
     stride: [random.pick([1, 1, 2, 3]), random.pick([1, 1, 2])],
@@ -36,11 +38,12 @@ function drawConv(random: Random): ConvDraw {
   };
   const w = [groups * outPerGroup, perGroup, random.pick([1, 2, 3]), random.pick([1, 3, 3])] as const;
   const extent = (axis: 0 | 1): number => params.dilation[axis] * (w[2 + axis] as number) - params.dilation[axis] + 1;
+  const room = random.large ? 12 : 5;
   const x = [
-    random.integer(1, 2),
+    random.integer(1, random.large ? 9 : 2),
     groups * perGroup,
-    extent(0) + random.integer(0, 5),
-    extent(1) + random.integer(0, 5),
+    extent(0) + random.integer(0, room),
+    extent(1) + random.integer(0, room),
   ];
   return { params, x, w, y: convOutput(params, x, w) };
 }
@@ -62,11 +65,12 @@ function drawPool(random: Random): PoolDraw {
       [side(1), side(1)],
     ],
   };
+  const room = random.large ? 20 : 5;
   const x = [
-    random.integer(1, 2),
-    random.integer(1, 3),
-    window[0] + random.integer(0, 5),
-    window[1] + random.integer(0, 5),
+    random.integer(1, random.large ? 9 : 2),
+    random.integer(1, random.large ? 17 : 3),
+    window[0] + random.integer(0, room),
+    window[1] + random.integer(0, room),
   ];
   const [y] = primitiveOf("sumPool").shape(params, aval("f32", x)) as readonly [Aval];
   return { params, x, y: y.shape };
@@ -113,7 +117,7 @@ export const contractSamples: Readonly<Record<ContractName, SampleRow>> = {
     ulps: 0,
   },
   dot: contraction((random) => {
-    const batch = random.shape(random.integer(0, 2), 6);
+    const batch = random.shape(random.integer(0, 2), 6, 2);
     const [m, k, n] = random.shape(3, 400) as readonly [number, number, number];
     return { params: {}, inputs: [f32([...batch, m, k]), f32([...batch, k, n])] };
   }),
