@@ -1,23 +1,44 @@
 import { zipTrees } from "../core/tree.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import { biasCorrectionOf, configOf, type HyperSpecs, oneMinus, type Rule, resolve, zerosLike } from "./hyper.ts";
+import {
+  biasCorrectionOf,
+  type ChoiceHyper,
+  configOf,
+  type FlagHyper,
+  type NumberHyper,
+  oneMinus,
+  type Rule,
+  resolve,
+  zerosLike,
+} from "./hyper.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform } from "./transform.ts";
 
-export const adamHypers = {
-  rate: { type: "number", default: 1e-3, min: 0, text: "a, the learning rate" },
-  beta1: { type: "number", default: 0.9, min: 0, below: 1, text: "decay of m, the mean of the gradients" },
-  beta2: { type: "number", default: 0.999, min: 0, below: 1, text: "decay of v, the mean of their squares" },
-  eps: { type: "number", default: 1e-8, min: 0, text: "keeps the division finite" },
-  biasCorrection: { type: "flag", default: true, text: "divide m and v by 1 - beta^t; without it, the lecture's Adam" },
-  like: {
-    type: "choice",
-    choices: ["pytorch", "keras"],
-    default: "pytorch",
-    text: "eps beside the corrected root (the paper, PyTorch, optax) or the raw one (Keras)",
-  },
-  amsgrad: { type: "flag", default: false, text: "divide by the largest v so far" },
-} as const satisfies HyperSpecs;
+type Given = NumberHyper & { readonly default: number };
+
+export const adamHypers: {
+  readonly [K in "rate" | "beta1" | "beta2" | "eps"]: Given;
+} & {
+  readonly [K in "biasCorrection" | "amsgrad"]: FlagHyper;
+} & { readonly like: ChoiceHyper & { readonly choices: readonly ["pytorch", "keras"]; readonly default: "pytorch" } } =
+  {
+    rate: { type: "number", default: 1e-3, min: 0, text: "a, the learning rate" },
+    beta1: { type: "number", default: 0.9, min: 0, below: 1, text: "decay of m, the mean of the gradients" },
+    beta2: { type: "number", default: 0.999, min: 0, below: 1, text: "decay of v, the mean of their squares" },
+    eps: { type: "number", default: 1e-8, min: 0, text: "keeps the division finite" },
+    biasCorrection: {
+      type: "flag",
+      default: true,
+      text: "divide m and v by 1 - beta^t; without it, the lecture's Adam",
+    },
+    like: {
+      type: "choice",
+      choices: ["pytorch", "keras"],
+      default: "pytorch",
+      text: "eps beside the corrected root (the paper, PyTorch, optax) or the raw one (Keras)",
+    },
+    amsgrad: { type: "flag", default: false, text: "divide by the largest v so far" },
+  };
 
 export type AdamOptions = {
   /** Default 0.9. */

@@ -45,7 +45,7 @@ export class Tracer implements Trace {
   readonly parent: Tracer | undefined;
   readonly root: Root;
   /** Values of enclosing traces used in here: they become the nested program's last inputs. */
-  readonly captured = new Map<number, { readonly outer: Tensor; readonly inner: Tensor }>();
+  readonly captured: Map<number, { readonly outer: Tensor; readonly inner: Tensor }> = new Map();
   closed = false;
 
   constructor(parent?: Tracer) {
