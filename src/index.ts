@@ -1,13 +1,11 @@
-import { referenceBackend } from "./backends/reference/index.ts";
 import { wasmBackend } from "./backends/wasm/index.ts";
 import type * as optim from "./optim/index.ts";
 import { type CompileFunction, compileWith } from "./train/compile.ts";
 import type { HostTree } from "./train/examples.ts";
 import { type FitFunction, fitWith } from "./train/fit.ts";
 import { type LoadFunction, type LoadSource, loadWith } from "./train/load.ts";
-import { initOptimizer as firstState } from "./train/programs.ts";
+import { initOptimizer as firstState, type HostsOf } from "./train/programs.ts";
 
-export { referenceBackend } from "./backends/reference/index.ts";
 export { type WasmOptions, wasmBackend } from "./backends/wasm/index.ts";
 export type { Backend, Executable, Feeds, Results, RunOptions, RunReport, Store } from "./compile/backend.ts";
 export { runFunction } from "./compile/run-function.ts";
@@ -75,8 +73,12 @@ export const fit: FitFunction = fitWith<unknown>(() => wasmBackend());
 export const load: LoadFunction<LoadSource> = loadWith<unknown>(() => wasmBackend());
 
 /** The first state of an optimizer for these parameters, for a loop of your own. */
-export const initOptimizer: (optimizer: optim.Transform, params: HostTree) => Promise<HostTree> = (optimizer, params) =>
-  firstState(referenceBackend(), optimizer, params);
+export function initOptimizer<S extends optim.TensorTree>(
+  optimizer: optim.Transform<S>,
+  params: HostTree,
+): Promise<HostsOf<S>> {
+  return firstState(wasmBackend(), optimizer, params);
+}
 
 /** A training step of your own, on WebAssembly. */
 export const compile: CompileFunction = compileWith(() => wasmBackend());

@@ -32,8 +32,19 @@ const compileTrees = compileStep as unknown as (
 /** A compiled program that measures, and what the host needs to add its batches up. */
 export type MeasuringStep = { readonly step: Step<HostTree>; readonly counts: Measured["counts"] };
 
+/** The same tree with a host array in each tensor's place. */
+export type HostsOf<T> = [TensorTree] extends [T]
+  ? HostTree
+  : T extends Tensor
+    ? HostArray
+    : { readonly [K in keyof T]: HostsOf<T[K]> };
+
 /** The optimizer's first state for these parameters. */
-export async function initOptimizer(backend: Backend, optimizer: Transform, params: HostTree): Promise<HostTree> {
+export async function initOptimizer<S extends TensorTree>(
+  backend: Backend,
+  optimizer: Transform<S>,
+  params: HostTree,
+): Promise<HostsOf<S>> {
   const leaves = leavesOf<HostArray>(params).map(([, leaf]) => leaf);
   let form: TensorTree = {};
   const values = await runFunction(
@@ -44,7 +55,7 @@ export async function initOptimizer(backend: Backend, optimizer: Transform, para
     },
     leaves,
   );
-  return unflatten<Tensor, HostArray>(form, values);
+  return unflatten<Tensor, HostArray>(form, values) as HostsOf<S>;
 }
 
 export type TrainingOptions = {
