@@ -116,6 +116,20 @@ export const exactCases: readonly Case[] = [
     ],
   },
   {
+    name: "gather from padding and from a slice at indices that change from lane to lane",
+    f: (x, at) => [
+      x.pad([1], [8], 0.5).gather(at),
+      x.pad([2], [2], 9).flip(0).gather(at.rem(5)),
+      x.slice([1], [2]).gather(at),
+    ],
+    inputs: [f32(1, 2), i32(0, 1, 2, 3, 10, 1, 2, 0)],
+    expected: [
+      [0.5, 1, 2, 0.5, 0.5, 1, 2, 0.5],
+      [9, 9, 2, 1, 9, 9, 2, 9],
+      [2, 2, 2, 2, 2, 2, 2, 2],
+    ],
+  },
+  {
     name: "scatterAdd of a thousand into one place",
     f: (x, at) => x.scatterAdd(at, 0, 2),
     inputs: [array(new Float32Array(1000).fill(3)), array(new Int32Array(1000).fill(1))],
