@@ -24,12 +24,12 @@ export type Recipe = {
 };
 
 /** Where the rules' own defaults are too careful for small images. */
-const RATES: Readonly<Record<string, number>> = { sgd: 0.1, momentum: 0.02 };
+const RATES: Readonly<Record<string, number>> = { sgd: 0.1, momentum: 0.05 };
 
 const DEFAULTS = {
   model: "cnn",
   optimizer: "momentum",
-  schedule: "step 0.5/1ep",
+  schedule: "step 0.4/1ep",
   epochs: 4,
   batchSize: 64,
   seed: 1,
