@@ -1,3 +1,4 @@
+export { checkProgram } from "../backends/reference/index.ts";
 export { checkGradient, GradientError, type GradientOptions, type GradientReport } from "./check-gradient.ts";
 export { type Comparison, compareWithReference, type Mismatch, runProgram } from "./compare.ts";
 export { Random } from "./random.ts";

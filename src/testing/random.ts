@@ -50,7 +50,7 @@ export class Random {
   }
 
   /** A shape of at most `most` elements, `scale` times as many where draws are large; small ones stay small. */
-  shape(rank: number = this.integer(0, 4), most = 300, scale = most < 60 ? 3 : 130): Shape {
+  shape(rank: number = this.integer(0, 4), most = 300, scale: number = most < 60 ? 3 : 130): Shape {
     const shape: number[] = [];
     const limit = this.large ? most * scale : most;
     const sizes: readonly number[] = this.large ? LARGE_SIZES : SIZES;

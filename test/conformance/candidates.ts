@@ -15,8 +15,12 @@ export const candidates: readonly Candidate[] = [
   { name: "reference", create: () => referenceBackend(), reproducible: false },
   { name: "wasm, the calling thread", create: () => wasmBackend(), reproducible: true },
   { name: "wasm, 2 threads", create: () => wasmBackend({ threads: 2, spawn: spawnThread }), reproducible: true },
-  // Engines without relaxed SIMD compile the same module as in reproducible mode.
   ...(hasRelaxedSimd()
     ? [{ name: "wasm, fused", create: () => wasmBackend({ mode: "fast" }), reproducible: false }]
     : []),
 ];
+
+/** Candidates that cannot run here, with the reason. */
+export const absent: readonly string[] = hasRelaxedSimd()
+  ? []
+  : ["wasm, fused: this engine has no relaxed SIMD (Node 20 has it behind --experimental-wasm-relaxed-simd)"];

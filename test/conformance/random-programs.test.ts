@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { printProgram } from "../../src/ir/print.ts";
 import { compareWithReference, randomProgram, runProgram } from "../../src/testing/index.ts";
-import { candidates } from "./candidates.ts";
+import { absent, candidates } from "./candidates.ts";
 
 const SIZES = [
   { size: "small", large: false, programs: 400 },
@@ -26,6 +26,8 @@ describe.each(candidates)("$name", ({ create }) => {
       });
   });
 });
+
+for (const reason of absent) test.skipIf(true)(reason, () => expect.unreachable());
 
 const reproducible = candidates.filter((candidate) => candidate.reproducible);
 

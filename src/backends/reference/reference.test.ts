@@ -176,6 +176,16 @@ describe("errors", () => {
     ]);
     expect(await failing(() => single.compile(needs, store))).toBeInstanceOf(ShapeError);
   });
+  test("an invalid program", async () => {
+    const program: Program = {
+      ...p,
+      equations: p.equations.slice(1),
+      outputs: [{ path: "y", value: { id: 99, aval: aval("f32", [2]) }, role: "result" }],
+    };
+    expect(String(await failing(() => single.compile(program, single.createStore())))).toContain(
+      "output y: got %99 undefined",
+    );
+  });
   test("a store of another backend", async () => {
     expect(await failing(() => double.compile(p, single.createStore()))).toBeInstanceOf(OptionError);
   });

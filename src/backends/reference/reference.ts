@@ -4,6 +4,7 @@ import { OptionError, ShapeError } from "../../core/errors.ts";
 import { HostArray } from "../../core/host-array.ts";
 import { printProgram } from "../../ir/print.ts";
 import type { Program } from "../../ir/program.ts";
+import { checkProgram } from "./check.ts";
 import { interpret, type Times } from "./interpret.ts";
 import { peakBytes } from "./plan.ts";
 import { allocate, inPrecision, type Precision, ReferenceStore } from "./store.ts";
@@ -15,7 +16,7 @@ export type ReferenceOptions = {
 
 /**
  * The plain interpreter: one equation after another, each by its primitive's `evaluate`. Slow, and the oracle of all other
- * backends; with `precision: "f64"` also of derivatives.
+ * backends; with `precision: "f64"` also of derivatives. It verifies each program first.
  *
  * @example
  * const backend = referenceBackend({ precision: "f64" });
@@ -42,7 +43,7 @@ class ReferenceExecutable implements Executable {
   constructor(program: Program, store: ReferenceStore) {
     for (const { path, value, role } of program.inputs)
       if ((role === "state" || role === "data") && store.has(path)) expectType(path, store.avalOf(path), value.aval);
-    this.program = program;
+    this.program = checkProgram(program);
     this.store = store;
     this.peakBytes = peakBytes(program, store.precision);
   }
