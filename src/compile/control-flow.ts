@@ -166,8 +166,8 @@ function lowerCond(lowering: Lowering, eq: Equation, lower: Lower): void {
   const condition = entering(lowering, eq, test, `${id}.condition`).buffer;
   const inputs = rest.map((v) => lowering.viewOfVar(v));
   const results = yes.outputs.map((o, i) => viewOf(lowering.buffer(`${id}.result${i}`, o.value.aval)));
-  const then = nested(lower, lowering, yes, inputs.slice(0, thenInputs), results, `${id}+`);
-  const otherwise = nested(lower, lowering, no, inputs.slice(thenInputs), results, `${id}-`);
-  lowering.nodes.push({ kind: "cond", condition, then, otherwise });
+  const whenTrue = nested(lower, lowering, yes, inputs.slice(0, thenInputs), results, `${id}+`);
+  const whenFalse = nested(lower, lowering, no, inputs.slice(thenInputs), results, `${id}-`);
+  lowering.nodes.push({ kind: "cond", condition, whenTrue, whenFalse });
   leave(lowering, eq, results);
 }

@@ -1,6 +1,6 @@
 import type { DType, Shape } from "../core/dtype.ts";
 import type { HostArray } from "../core/host-array.ts";
-import type { Index, Loop, Range, Scalar } from "../ir/loops.ts";
+import type { Index, Loop, Scalar } from "../ir/loops.ts";
 import type { Phase } from "../ir/program.ts";
 
 /**
@@ -161,8 +161,6 @@ export type Node =
   | {
       readonly kind: "cond";
       readonly condition: Buffer;
-      readonly then: readonly Node[];
-      readonly otherwise: readonly Node[];
+      readonly whenTrue: readonly Node[];
+      readonly whenFalse: readonly Node[];
     };
-
-export type { Range };

@@ -1,5 +1,5 @@
-import { type Shape, sizeOf, stridesOf } from "../core/dtype.ts";
-import type { Layout, View } from "./kernel.ts";
+import { type Shape, sizeOf } from "../core/dtype.ts";
+import type { Layout } from "./kernel.ts";
 
 /** Zeros before and after each axis. */
 export type Border = readonly (readonly [number, number])[];
@@ -17,12 +17,6 @@ export function layoutOf(shape: Shape, order: readonly number[] = shape.map((_, 
     stride *= (shape[axis] as number) + low + high;
   }
   return { strides, offset, size: stride, border: border?.some(([low, high]) => low + high > 0) ?? false };
-}
-
-/** True where the elements lie in row-major order without gaps. */
-export function isRowMajor(view: Pick<View, "shape" | "strides">): boolean {
-  const dense = stridesOf(view.shape);
-  return view.shape.every((size, i) => size === 1 || view.strides[i] === dense[i]);
 }
 
 /** Strides under which a strided view can be read with another shape, or null (torch's rule for `view`). */

@@ -347,7 +347,7 @@ function chooseOrders(
   for (const eq of program.equations) {
     if (!["maxPool", "sumPool", "maxUnpool", "sumUnpool", "maxPick"].includes(eq.primitive)) continue;
     const all = [...eq.inputs, ...eq.outputs];
-    const order = all.map((v) => classes.order(v.id)).find((o) => o !== undefined && o.some((axis, i) => axis !== i));
+    const order = all.map((v) => classes.order(v.id)).find((o) => o?.some((axis, i) => axis !== i));
     if (order) for (const v of all) if (!classes.order(v.id)) classes.demand(v.id, order, 1);
   }
   // Reductions and broadcasts hand nothing on: their other side has another rank.

@@ -1,18 +1,9 @@
 import { formatAval } from "../core/dtype.ts";
 import type { Index, Loop, Scalar } from "../ir/loops.ts";
 import type { Axis, Kernel, Node, View } from "./kernel.ts";
+import { partsOf } from "./scalar-parts.ts";
 
 const loopName = (loop: Loop): string => `i${loop.id}`;
-
-function formatIndex(index: Index): string {
-  const terms = index.terms.map(([loop, c]) => (c === 1 ? loopName(loop) : `${c}*${loopName(loop)}`));
-  if (index.dynamic)
-    terms.push(
-      `${index.dynamic.coefficient === 1 ? "" : `${index.dynamic.coefficient}*`}(${formatScalar(index.dynamic.value, [])})`,
-    );
-  if (index.base !== 0 || terms.length === 0) terms.push(String(index.base));
-  return terms.join(" + ");
-}
 
 const INFIX: Readonly<Record<string, string>> = {
   add: "+",
@@ -27,27 +18,67 @@ const INFIX: Readonly<Record<string, string>> = {
   ge: ">=",
 };
 
-function formatScalar(node: Scalar, operands: readonly View[]): string {
-  const show = (n: Scalar): string => formatScalar(n, operands);
-  switch (node.kind) {
-    case "const":
-      return String(node.value);
-    case "index":
-      return formatIndex(node.index);
-    case "load":
-      return `${operands[node.source]?.buffer.name ?? `#${node.source}`}[${node.index.map(formatIndex).join(", ")}]`;
-    case "unary":
-      return `${node.op}(${show(node.a)})`;
-    case "binary": {
-      const infix = INFIX[node.op];
-      return infix ? `(${show(node.a)} ${infix} ${show(node.b)})` : `${node.op}(${show(node.a)}, ${show(node.b)})`;
+/** Writes expressions; a part that is used twice gets a line and a name of its own. */
+class ScalarPrinter {
+  readonly lines: string[] = [];
+  private readonly operands: readonly View[];
+  private readonly uses = new Map<Scalar, number>();
+  private readonly names = new Map<Scalar, string>();
+
+  constructor(operands: readonly View[], roots: readonly Scalar[]) {
+    this.operands = operands;
+    for (const root of roots) this.count(root);
+  }
+
+  private count(node: Scalar): void {
+    const seen = this.uses.get(node) ?? 0;
+    this.uses.set(node, seen + 1);
+    if (seen === 0) for (const part of partsOf(node)) this.count(part);
+  }
+
+  show(node: Scalar): string {
+    const known = this.names.get(node);
+    if (known) return known;
+    const text = this.format(node);
+    if ((this.uses.get(node) ?? 0) < 2 || node.kind === "const" || node.kind === "index") return text;
+    const name = `t${this.names.size}`;
+    this.names.set(node, name);
+    this.lines.push(`${name} = ${text}`);
+    return name;
+  }
+
+  private format(node: Scalar): string {
+    const show = (n: Scalar): string => this.show(n);
+    switch (node.kind) {
+      case "const":
+        return String(node.value);
+      case "index":
+        return this.index(node.index);
+      case "load":
+        return `${this.operands[node.source]?.buffer.name ?? `#${node.source}`}[${node.index.map((i) => this.index(i)).join(", ")}]`;
+      case "unary":
+        return `${node.op}(${show(node.a)})`;
+      case "binary": {
+        const infix = INFIX[node.op];
+        return infix ? `(${show(node.a)} ${infix} ${show(node.b)})` : `${node.op}(${show(node.a)}, ${show(node.b)})`;
+      }
+      case "select":
+        return `(${show(node.condition)} ? ${show(node.a)} : ${show(node.b)})`;
+      case "cast":
+        return `${node.to}(${show(node.a)})`;
+      case "guard": {
+        const ranges = node.ranges.map((r) => `${r.low} <= ${this.index(r.index)} < ${r.high}`).join(" and ");
+        return `(${ranges} ? ${show(node.inside)} : ${show(node.outside)})`;
+      }
     }
-    case "select":
-      return `(${show(node.condition)} ? ${show(node.a)} : ${show(node.b)})`;
-    case "cast":
-      return `${node.to}(${show(node.a)})`;
-    case "guard":
-      return `(${node.ranges.map((r) => `${r.low} <= ${formatIndex(r.index)} < ${r.high}`).join(" and ")} ? ${show(node.inside)} : ${show(node.outside)})`;
+  }
+
+  index(index: Index): string {
+    const terms = index.terms.map(([loop, c]) => (c === 1 ? loopName(loop) : `${c}*${loopName(loop)}`));
+    const { dynamic } = index;
+    if (dynamic) terms.push(`${dynamic.coefficient === 1 ? "" : `${dynamic.coefficient}*`}${this.show(dynamic.value)}`);
+    if (index.base !== 0 || terms.length === 0) terms.push(String(index.base));
+    return terms.join(" + ");
   }
 }
 
@@ -58,25 +89,9 @@ function formatKernel(kernel: Kernel): string[] {
   const head = `${kernel.kind} ${kernel.name}  # ${kernel.phase}`;
   switch (kernel.kind) {
     case "map":
-      return [
-        head,
-        `  for ${nest(kernel.loops)}`,
-        ...kernel.stores.map(
-          (s) => `    ${s.view.buffer.name}[${formatIndex(s.index)}] = ${formatScalar(s.value, kernel.operands)}`,
-        ),
-      ];
     case "reduce":
-      return [
-        head,
-        `  for ${nest(kernel.loops)}`,
-        `    ${kernel.target.buffer.name}[${formatIndex(kernel.index)}] = ${kernel.op} over ${nest(kernel.reduced)} of ${formatScalar(kernel.value, kernel.operands)}`,
-      ];
     case "scatter":
-      return [
-        head,
-        `  for ${nest(kernel.loops)}`,
-        `    ${kernel.target.buffer.name}[${formatIndex(kernel.index)}] += ${formatScalar(kernel.value, kernel.operands)}`,
-      ];
+      return [head, ...formatNest(kernel)];
     case "contract":
       return [
         head,
@@ -88,6 +103,24 @@ function formatKernel(kernel: Kernel): string[] {
     case "copy":
       return [head, `  ${kernel.target.name} = ${kernel.source.name}, ${kernel.bytes} bytes`];
   }
+}
+
+function formatNest(kernel: Extract<Kernel, { readonly kind: "map" | "reduce" | "scatter" }>): string[] {
+  const stores =
+    kernel.kind === "map" ? kernel.stores : [{ view: kernel.target, index: kernel.index, value: kernel.value }];
+  const printer = new ScalarPrinter(
+    kernel.operands,
+    stores.map((s) => s.value),
+  );
+  const written = stores.map(({ view, index, value }) => {
+    const text = printer.show(value);
+    const place = `${view.buffer.name}[${printer.index(index)}]`;
+    if (kernel.kind === "map") return `${place} = ${text}`;
+    return kernel.kind === "scatter"
+      ? `${place} += ${text}`
+      : `${place} = ${kernel.op} over ${nest(kernel.reduced)} of ${text}`;
+  });
+  return [`  for ${nest(kernel.loops)}`, ...[...printer.lines, ...written].map((line) => `    ${line}`)];
 }
 
 /** Kernels as text, in the order in which they run. */
@@ -120,9 +153,9 @@ export function printKernels(nodes: readonly Node[]): string {
           break;
         case "cond":
           add(`if ${node.condition.name}`);
-          visit(node.then, `${indent}  `);
+          visit(node.whenTrue, `${indent}  `);
           add("else");
-          visit(node.otherwise, `${indent}  `);
+          visit(node.whenFalse, `${indent}  `);
           break;
       }
     }

@@ -1,5 +1,6 @@
 import { boundsOf, type Index, type Loop, type Scalar } from "../ir/loops.ts";
 import type { Buffer, ContractKernel, Kernel, MapKernel, Node, Stage, View } from "./kernel.ts";
+import { partsOf } from "./scalar-parts.ts";
 import { touches } from "./touches.ts";
 
 /**
@@ -52,7 +53,8 @@ export function formStages(nodes: readonly Node[]): Node[] {
 }
 
 function inside(node: Exclude<Node, { readonly kind: "kernel" } | Stage>): Node {
-  if (node.kind === "cond") return { ...node, then: formStages(node.then), otherwise: formStages(node.otherwise) };
+  if (node.kind === "cond")
+    return { ...node, whenTrue: formStages(node.whenTrue), whenFalse: formStages(node.whenFalse) };
   if (node.kind === "while") return { ...node, test: formStages(node.test), body: formStages(node.body) };
   return { ...node, body: formStages(node.body) };
 }
@@ -88,33 +90,8 @@ function loads(kernel: MapKernel): { readonly view: View; readonly index: Index 
   const visit = (node: Scalar): void => {
     if (seen.has(node)) return;
     seen.add(node);
-    switch (node.kind) {
-      case "load": {
-        const index = node.index[0] as Index;
-        found.push({ view: kernel.operands[node.source] as View, index });
-        if (index.dynamic) visit(index.dynamic.value);
-        return;
-      }
-      case "unary":
-      case "cast":
-        visit(node.a);
-        return;
-      case "binary":
-        visit(node.a);
-        visit(node.b);
-        return;
-      case "select":
-        visit(node.condition);
-        visit(node.a);
-        visit(node.b);
-        return;
-      case "guard":
-        visit(node.inside);
-        visit(node.outside);
-        return;
-      default:
-        return;
-    }
+    if (node.kind === "load") found.push({ view: kernel.operands[node.source] as View, index: node.index[0] as Index });
+    for (const part of partsOf(node)) visit(part);
   };
   for (const store of kernel.stores) visit(store.value);
   return found;

@@ -261,7 +261,10 @@ function scanVjp(params: ScanParams, body: Program): EquationRule {
     const avals = [...carry.map((t) => t.aval), ...stacked.map(element), ...captured.map((t) => t.aval)];
     const nested = traceNested(tracer, avals, (args) => {
       let next = 0;
-      const take = (n: number): Tensor[] => args.slice(next, (next += n));
+      const take = (n: number): Tensor[] => {
+        next += n;
+        return args.slice(next - n, next);
+      };
       const gCarry = take(carryGs.length);
       const gSums = take(sums.length);
       const bodyInputs = take(params.carries + params.xs);

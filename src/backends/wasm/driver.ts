@@ -1,6 +1,6 @@
 import type { Buffer, CopyKernel, Kernel, Node, Stage } from "../../compile/kernel.ts";
-import { bytesOf } from "../../core/dtype.ts";
 import { touches } from "../../compile/touches.ts";
+import { bytesOf } from "../../core/dtype.ts";
 import type { Phase } from "../../ir/program.ts";
 import { type FuncBuilder, ModuleBuilder } from "./asm/module.ts";
 import { emitContract } from "./contract.ts";
@@ -52,8 +52,8 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
       else if (node.kind === "stage")
         for (const kernel of node.kernels) code.set(kernel, emitKernel(module, target, kernel, true, options));
       else if (node.kind === "cond") {
-        emit(node.then);
-        emit(node.otherwise);
+        emit(node.whenTrue);
+        emit(node.whenFalse);
       } else {
         if (node.kind === "while") emit(node.test);
         emit(node.body);
@@ -295,11 +295,11 @@ class Sequence {
         this.wait();
         f.get(holds).if(
           () => {
-            this.list(node.then, index);
+            this.list(node.whenTrue, index);
             this.wait();
           },
           () => {
-            this.list(node.otherwise, index);
+            this.list(node.whenFalse, index);
             this.wait();
           },
         );

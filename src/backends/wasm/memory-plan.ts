@@ -38,8 +38,8 @@ function lifetimesOf(nodes: readonly Node[]): Lifetime[] {
       const start = ++time;
       if (node.kind === "cond") {
         touch(node.condition, time);
-        visit(node.then);
-        visit(node.otherwise);
+        visit(node.whenTrue);
+        visit(node.whenFalse);
         continue;
       }
       if (node.kind === "while") {
@@ -85,8 +85,8 @@ function scratchOf(nodes: readonly Node[]): ReadonlySet<Buffer> {
       }
       if (node.kind === "cond") {
         elsewhere.add(node.condition);
-        visit(node.then);
-        visit(node.otherwise);
+        visit(node.whenTrue);
+        visit(node.whenFalse);
       } else if (node.kind === "while") {
         elsewhere.add(node.condition);
         visit(node.test);
