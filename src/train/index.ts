@@ -1,9 +1,9 @@
 /** Training: `fit`, its events and callbacks, trained models. */
-export { type EarlyStoppingOptions, type EarlyStoppingState, earlyStopping } from "./callbacks/early-stopping.ts";
+export { type EarlyStoppingOptions, earlyStopping } from "./callbacks/early-stopping.ts";
 export type { Callback, Control, Metrics, TrainEvent, Weights } from "./events.ts";
 export type { Examples, HostTree } from "./examples.ts";
-export { type Fit, type FitFunction, type FitOptions, fitWith, type MakeBackend, type Run } from "./fit.ts";
-export { type LoadModelOptions, loadModel } from "./load-model.ts";
+export { type Fit, type FitOptions, fitWith, type Run } from "./fit.ts";
+export type { LoadModelOptions } from "./load-model.ts";
 export type { Prediction } from "./predictor.ts";
 export type { RunSink } from "./run-sink.ts";
 export { TrainedModel } from "./trained-model.ts";

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -110,6 +110,24 @@ test.each<Row>([
   expect(outcome.stderr).toMatch(message);
   expect(outcome.stderr).toMatch(/^downhill: [^\n]+\n$/);
   expect(outcome.code).toBe(code);
+  expect(readdirSync(folder).sort()).toEqual(before);
+});
+
+test("a step that needs more memory than there is: one line with a batch that would fit, nothing left", async () => {
+  const data = join(folder, "large");
+  const [count, size] = [2000, 128];
+  mkdirSync(data);
+  for (const [name, n] of [
+    ["train", count],
+    ["t10k", 1],
+  ] as const) {
+    writeFileSync(join(data, `${name}-images-idx3-ubyte`), idx([n, size, size], new Uint8Array(n * size * size)));
+    writeFileSync(join(data, `${name}-labels-idx1-ubyte`), idx([n], new Uint8Array(n)));
+  }
+  const before = readdirSync(folder).sort();
+  const { code, stderr } = await downhill(folder, "train", "./large", "--batch-size", "1800");
+  expect(stderr).toMatch(/^downhill: [^\n]*a batch of 1800; try a batch of \d+\.\n$/);
+  expect(code).toBe(1);
   expect(readdirSync(folder).sort()).toEqual(before);
 });
 
