@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { root } from "../built.ts";
 
 /** Gzipped size of what a browser loads to use all of an entry, minified, in KiB. */
-const BUDGETS = [{ entry: "src/index.ts", what: "core and the WebAssembly backend", maxGzipKib: 60 }] as const;
+const BUDGETS = [{ entry: "src/index.ts", what: "core and the WebAssembly backend", maxGzipKib: 100 }] as const;
 
 /** Bundles an entry for the browser; answers the code's size and the Node modules that it reached, with their importers. */
 async function bundle(entry: string): Promise<{ gzipKib: number; nodeModules: string[] }> {
