@@ -219,18 +219,23 @@ export class Expressions {
 
   /** As `flatten`; several computed terms are added up to one. */
   address(view: View, index: readonly Index[]): Index {
-    const dynamic = index.filter((i, axis) => i.dynamic && view.strides[axis] !== 0);
-    if (dynamic.length <= 1) return flatten(view, index);
+    return this.combine(index, view.strides, view.offset);
+  }
+
+  /** base + sum of index * stride, with at most one computed term. */
+  private combine(index: readonly Index[], strides: readonly number[], base: number): Index {
     const l = this.loops;
-    let sum: Scalar | undefined;
-    const fixed = index.map((i, axis) => {
-      const stride = view.strides[axis] as number;
-      if (!i.dynamic || stride === 0) return i;
+    const several = index.filter((i, axis) => i.dynamic && strides[axis] !== 0).length > 1;
+    let computed: Scalar | undefined;
+    const affine = index.reduce<Index>((sum, i, axis) => {
+      const stride = strides[axis] as number;
+      if (stride === 0) return sum;
+      if (!several || !i.dynamic) return addIndex(sum, scaleIndex(i, stride));
       const term = l.binary("mul", i.dynamic.value, l.constant(i.dynamic.coefficient * stride, "i32"));
-      sum = sum ? l.binary("add", sum, term) : term;
-      return { base: i.base, terms: i.terms };
-    });
-    return { ...flatten(view, fixed), dynamic: { value: sum as Scalar, coefficient: 1 } };
+      computed = computed ? l.binary("add", computed, term) : term;
+      return addIndex(sum, scaleIndex({ base: i.base, terms: i.terms }, stride));
+    }, constantIndex(base));
+    return computed ? { ...affine, dynamic: { value: computed, coefficient: 1 } } : affine;
   }
 
   at(v: Var, index: readonly Index[]): Scalar {
@@ -256,9 +261,10 @@ export class Expressions {
       return this.at(
         x,
         map.map((group, d) =>
-          group.reduce<Index>(
-            (sum, axis, i) => addIndex(sum, scaleIndex(index[axis] as Index, strides[d]?.[i] as number)),
-            constantIndex(0),
+          this.combine(
+            group.map((axis) => index[axis] as Index),
+            strides[d] as readonly number[],
+            0,
           ),
         ),
       );

@@ -130,6 +130,23 @@ export const exactCases: readonly Case[] = [
     ],
   },
   {
+    name: "gather of a gather, merged into one axis",
+    f: (x, at) => [
+      x.reshape([2, 2]).gather(at, 0).gather(at, 1).reshape([9]).slice([1], [8], [3]).add(1),
+      x
+        .pad([1], [2], 0.5)
+        .narrow(0, 0, 6)
+        .reshape([1, 6])
+        .gather(at.narrow(0, 0, 1).reshape([]), 1)
+        .gather(at),
+    ],
+    inputs: [f32(1, 2, 3, 4), i32(1, 0, 1)],
+    expected: [
+      [4, 2, 4],
+      [1, 1, 1],
+    ],
+  },
+  {
     name: "scatterAdd of a thousand into one place",
     f: (x, at) => x.scatterAdd(at, 0, 2),
     inputs: [array(new Float32Array(1000).fill(3)), array(new Int32Array(1000).fill(1))],
