@@ -1,0 +1,164 @@
+/**
+ * Downhill as a contender: one process for one workload. It says what it is once the first step is done, then answers
+ * requests, a line of JSON each, until its input ends. Times are taken here, so the lines' travel is in none of them.
+ */
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
+import { peakMemory } from "./peak-memory.mjs";
+
+/** @typedef {{ kind: import("./workloads.mjs").Kind, size: number, threads: number, mode: "reproducible" | "fast", dist: string, inputs: string }} Spec */
+
+/** @type {Spec} */
+const spec = JSON.parse(process.argv[2] ?? "");
+const { kind, size, threads, mode } = spec;
+
+const importing = performance.now();
+/** @param {string} path */
+const load = (path) => import(new URL(path, pathToFileURL(`${spec.dist}/`)).href);
+const [downhill, { compileStep }, { inPhase }, wasm, { spawnThread }, { mapTree }] = await Promise.all([
+  load("index.node.js"),
+  load("compile/step.js"),
+  load("trace/trace.js"),
+  load("backends/wasm/index.js"),
+  load("node/threads.js"),
+  load("core/tree.js"),
+]);
+const imported = performance.now();
+
+const { HostArray, zeros, nn, optim } = downhill;
+
+/** @param {any} tree */
+const zerosLike = (tree) => mapTree(tree, (/** @type {any} */ leaf) => zeros(leaf.shape, leaf.dtype));
+
+/** The same numbers in [-0.5, 0.5) as hashed() of pytorch/worker.py. @param {readonly number[]} shape @param {number} salt */
+function hashed(shape, salt) {
+  const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  for (let i = 0; i < data.length; i++) data[i] = (Math.imul(i + salt, 2_654_435_761) >>> 0) / 2 ** 32 - 0.5;
+  return new HostArray("f32", shape, data);
+}
+
+/** @param {Float32Array} values */
+const meanSize = (values) => values.reduce((sum, x) => sum + Math.abs(x), 0) / values.length;
+
+/** A training step on a batch that stays where the parameters are, as PyTorch's does. */
+function network() {
+  const { tensors } = downhill.decodeSafetensors(readFileSync(spec.inputs));
+  const { x, y } = tensors;
+  const model = nn.model(kind === "cnn" ? nn.cnn({ classes: 10 }) : nn.mlp({ hidden: [256, 128], classes: 10 }));
+  const { params, buffers } = model.init(1, x.aval);
+  const optimizer = optim.adam(1e-3);
+  return {
+    /** @param {any} state @param {any} _batch @param {any} ctx @param {any} data */
+    step(state, _batch, ctx, data) {
+      const [value, grads] = downhill.valueAndGrad((/** @type {any} */ p) =>
+        nn.crossEntropy(model.apply(p, buffers, data.x, { training: true, key: ctx.key })[0], data.y),
+      )(state.params);
+      return inPhase(value, "update", () => {
+        const [updates, opt] = optimizer.update(grads, state.opt, ctx.forUpdate(state.params, value));
+        return { state: { params: optim.applyUpdates(state.params, updates), opt }, metrics: { loss: value } };
+      });
+    },
+    state: { params, opt: { m: zerosLike(params), v: zerosLike(params) } },
+    data: { x, y },
+  };
+}
+
+function adam() {
+  const optimizer = optim.adam(1e-3);
+  const x = hashed([size], 1);
+  return {
+    /** @param {any} state @param {any} _batch @param {any} ctx @param {any} data */
+    step(state, _batch, ctx, data) {
+      return inPhase(data.g, "update", () => {
+        const [updates, opt] = optimizer.update(data.g, state.opt, ctx.forUpdate(state.x, ctx.step.cast("f32")));
+        return { state: { x: optim.applyUpdates(state.x, updates), opt } };
+      });
+    },
+    state: { x, opt: { m: zerosLike(x), v: zerosLike(x) } },
+    data: { g: hashed([size], 7) },
+    /** How far a parameter went, in thousandths. @param {any} state */
+    result: (state) =>
+      state.x.data.map((/** @type {number} */ value, /** @type {number} */ i) => 1e3 * (value - x.data[i])),
+  };
+}
+
+/** In place, as an update rule works: no line is fetched only to be overwritten. */
+function stream() {
+  return {
+    /** @param {any} state @param {any} _batch @param {any} ctx @param {any} data */
+    step: (state, _batch, ctx, data) => ({ state: { x: state.x.add(data.y.mul(ctx.hyper("a", 0.75))) } }),
+    state: { x: hashed([size], 1) },
+    data: { y: hashed([size], 7) },
+    /** @param {any} state */
+    result: (state) => state.x.data,
+  };
+}
+
+function matmul() {
+  return {
+    /** @param {any} _state @param {any} _batch @param {any} _ctx @param {any} data */
+    step: (_state, _batch, _ctx, data) => ({ state: { c: data.a.matmul(data.b) } }),
+    state: { c: zeros([size, size]) },
+    data: { a: hashed([size, size], 1), b: hashed([size, size], 7) },
+    /** @param {any} state */
+    result: (state) => state.c.data,
+  };
+}
+
+/** @type {{ step: Function, state: any, data: any, result?: (state: any) => any }} */
+const work = { cnn: network, mlp: network, adam, stream, matmul }[kind]();
+const made = performance.now();
+const backend = wasm.wasmBackend({ threads, mode, spawn: spawnThread });
+const step = await compileStep(backend, work.step, { state: work.state, batch: {}, data: work.data });
+const compiled = performance.now();
+/** @param {number} steps */
+const run = async (steps) => (await step.run({}, steps)).results.loss?.at(-1);
+const firstLoss = await run(1);
+const stepped = performance.now();
+const value = firstLoss ?? (work.result ? meanSize(work.result(await step.read())) : Number.NaN);
+
+/** @param {unknown} message */
+const answer = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
+answer({
+  value,
+  engine: {
+    node: process.versions.node,
+    v8: process.versions.v8,
+    flags: process.execArgv,
+    relaxedSimd: wasm.hasRelaxedSimd(),
+  },
+  times: {
+    import: imported - importing,
+    init: made - imported,
+    compile: compiled - made,
+    step: stepped - compiled,
+    fromStart: stepped,
+  },
+  plannedBytes: step.executable.peakBytes,
+});
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { op, steps } = JSON.parse(line);
+  if (op === "reset") {
+    // All state of a network is small; the other workloads' numbers do not drift anywhere slow.
+    if (kind === "cnn" || kind === "mlp") {
+      step.load(work.state);
+      step.store.write("completed", zeros([], "i32"));
+      step.attempted = 0;
+    }
+    answer({});
+  } else if (op === "run") {
+    const cpu = process.cpuUsage();
+    const start = performance.now();
+    const value = await run(steps);
+    const ms = performance.now() - start;
+    const { user, system } = process.cpuUsage(cpu);
+    answer({ ms, cpuMs: (user + system) / 1000, value: value ?? null });
+  } else {
+    const { timeByPhase } = await step.run({}, 1, { timed: true });
+    answer({ peakMemory: peakMemory(), phases: timeByPhase });
+  }
+}
+await backend.close();
+process.exit();

@@ -1,0 +1,125 @@
+import { Child } from "./child.mjs";
+import { busyTime, IDLE } from "./machine.mjs";
+
+/**
+ * @typedef {import("./contenders.mjs").Contender} Contender
+ * @typedef {import("./workloads.mjs").Workload} Workload
+ * @typedef {{ ms: number, cpuMs: number, early: number | null, last: number | null, load: number, idleBefore: boolean | null }} Sample
+ *   `ms` and `cpuMs` (all threads) a step; `early` and `last`: losses after the warm-up and the sample; `load`: processors that others kept busy.
+ * @typedef {{ contender: Contender, engine?: any, first?: number, plannedBytes?: number, samples: Sample[],
+ *   peakMemory?: number | null, phases?: Record<string, number>, error?: string }} Measured
+ * @typedef {{ contender: Contender, starts: { fromStart: number, times: Record<string, number>, idleBefore: boolean }[], first?: number, error?: string }} Started
+ */
+
+/** @param {unknown} error */
+const textOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/**
+ * One sample of each contender in turn, `rounds` times after a warm-up; who begins changes from round to round.
+ * @param {Workload} workload @param {readonly Contender[]} contenders @param {number} rounds
+ * @param {import("./machine.mjs").IdleWatch} idle @param {(text: string) => void} progress
+ * @returns {Promise<Measured[]>}
+ */
+export async function measure(workload, contenders, rounds, idle, progress) {
+  /** @type {(Measured & { child: Child })[]} */
+  const running = [];
+  try {
+    for (const contender of contenders) {
+      progress(`starting ${contender.name}`);
+      const child = new Child(contender.command, contender.env);
+      /** @type {Measured & { child: Child }} */
+      const entry = { contender, child, samples: [] };
+      running.push(entry);
+      await attempt(entry, async () => {
+        const { value, engine, plannedBytes } = await child.hello;
+        Object.assign(entry, { first: value, engine, plannedBytes });
+      });
+    }
+    // Round 0 is the warm-up: engines tier up, caches and thread pools fill.
+    for (let round = 0; round <= rounds; round++)
+      for (let i = 0; i < running.length; i++) {
+        const entry = running[(round + i) % running.length];
+        if (!entry || entry.error !== undefined) continue;
+        progress(`${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}, ${entry.contender.name}`);
+        await attempt(entry, async () => {
+          const taken = await sample(workload, entry.child, round === 0 ? undefined : idle);
+          if (round > 0) entry.samples.push(taken);
+        });
+      }
+    for (const entry of running)
+      if (entry.error === undefined)
+        await attempt(entry, async () => {
+          Object.assign(entry, await entry.child.ask({ op: "end" }));
+        });
+  } finally {
+    await Promise.all(running.map(({ child }) => child.close()));
+  }
+  return running.map(({ child, ...entry }) => entry);
+}
+
+/** @param {Measured | Started} entry @param {() => Promise<void>} action */
+async function attempt(entry, action) {
+  try {
+    await action();
+  } catch (error) {
+    entry.error = textOf(error);
+  }
+}
+
+/** @param {Workload} workload @param {Child} child @param {import("./machine.mjs").IdleWatch | undefined} idle @returns {Promise<Sample>} */
+async function sample({ threads, steps, warmup }, child, idle) {
+  // From the first weights each time: all samples are then the same work, and no memorised batch brings denormals.
+  await child.ask({ op: "reset" });
+  const { value: early } = await child.ask({ op: "run", steps: warmup });
+  const idleBefore = idle && threads > 1 ? await idle.wait() : null;
+  const busy = busyTime();
+  const start = performance.now();
+  const { ms, cpuMs, value: last } = await child.ask({ op: "run", steps });
+  const load = Math.max(0, (busyTime() - busy - cpuMs) / (performance.now() - start));
+  return { ms: ms / steps, cpuMs: cpuMs / steps, early, last, load, idleBefore };
+}
+
+/**
+ * Whole processes to the first loss, in turn.
+ * @param {readonly Contender[]} contenders @param {number} rounds @param {import("./machine.mjs").IdleWatch} idle
+ * @param {(text: string) => void} progress @returns {Promise<Started[]>}
+ */
+export async function measureStarts(contenders, rounds, idle, progress) {
+  /** @type {Started[]} */
+  const list = contenders.map((contender) => ({ contender, starts: [] }));
+  for (let round = 0; round < rounds; round++)
+    for (const entry of list) {
+      if (entry.error !== undefined) continue;
+      progress(`start ${round + 1} of ${rounds}, ${entry.contender.name}`);
+      const idleBefore = await idle.wait();
+      const child = new Child(entry.contender.command, entry.contender.env);
+      await attempt(entry, async () => {
+        const { fromStart, times, value } = await child.hello;
+        entry.first = value;
+        entry.starts.push({ fromStart, times, idleBefore });
+      });
+      await child.close();
+    }
+  return list;
+}
+
+/** Whether others used the machine. @param {readonly Sample[]} samples */
+export function loadOf(samples) {
+  const loads = samples.map(({ load }) => load);
+  return {
+    median: median(loads),
+    most: Math.max(0, ...loads),
+    busy: loads.filter((load) => load >= IDLE).length,
+    notIdleBefore: samples.filter(({ idleBefore }) => idleBefore === false).length,
+    samples: loads.length,
+  };
+}
+
+/** @param {readonly number[]} values */
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1
+    ? (sorted[half] ?? Number.NaN)
+    : ((sorted[half - 1] ?? Number.NaN) + (sorted[half] ?? Number.NaN)) / 2;
+}

@@ -1,0 +1,241 @@
+import { loadOf, median } from "./measure.mjs";
+
+/**
+ * @typedef {import("./measure.mjs").Measured} Measured
+ * @typedef {import("./workloads.mjs").Workload} Workload
+ * @typedef {{ node: string, reproducible: number, fast: number, relaxedSimd: boolean }} Ceiling GFLOP/s of one thread
+ */
+
+/** How far losses may lie apart: the first by rounding; a few updates later by what Adam makes of rounding where gradients vanish. */
+const AGREEMENT = { first: 1e-4, early: 1e-3 };
+
+/**
+ * Figures of one workload.
+ * @param {Workload} workload @param {readonly Measured[]} measured @param {readonly Ceiling[]} ceilings
+ * @param {number | undefined} bandwidth GB/s that streaming reached with as many threads
+ */
+export function summarize(workload, measured, ceilings, bandwidth) {
+  const { kind, size, threads, steps, work, unit, title } = workload;
+  const rows = measured.map(({ contender, samples, first, engine, plannedBytes, peakMemory, phases, error }) => {
+    const ms = samples.map((sample) => sample.ms);
+    const least = Math.min(...ms);
+    const middle = median(ms);
+    const ceiling = unit === "GB" ? bandwidth : threads * (ceilingOf(ceilings, contender) ?? Number.NaN);
+    return {
+      name: contender.name,
+      family: contender.family,
+      ...(contender.mode && { mode: contender.mode }),
+      engine,
+      first,
+      ...(error !== undefined ? { error } : {}),
+      ...(ms.length > 0 && {
+        early: samples[0]?.early ?? null,
+        last: samples.at(-1)?.last ?? null,
+        minMs: least,
+        medianMs: middle,
+        cpuMs: median(samples.map((sample) => sample.cpuMs)),
+        rate: (work / middle) * 1e3,
+        ...(ceiling && { ceiling, share: ((work / middle) * 1e3) / ceiling }),
+        ms,
+      }),
+      peakMemory: peakMemory ?? null,
+      ...(plannedBytes !== undefined && { plannedBytes }),
+      ...(phases && { phases }),
+    };
+  });
+  const reference = Math.min(...rows.filter((row) => row.family === "pytorch").map((row) => row.medianMs ?? Infinity));
+  const values = {
+    first: measured.map(({ first }) => first),
+    early: measured.map(({ samples }) => samples[0]?.early),
+  };
+  return {
+    title,
+    kind,
+    size,
+    threads,
+    unit,
+    work,
+    steps,
+    rounds: Math.max(0, ...measured.map(({ samples }) => samples.length)),
+    load: loadOf(measured.flatMap(({ samples }) => samples)),
+    differ: Math.max(spread(values.first) / AGREEMENT.first, spread(values.early) / AGREEMENT.early) > 1,
+    contenders: rows.map((row) => ({
+      ...row,
+      ...(row.medianMs !== undefined && Number.isFinite(reference) && { vsTorch: row.medianMs / reference }),
+    })),
+  };
+}
+
+/** @typedef {ReturnType<typeof summarize>} Summary */
+
+/** @param {readonly (number | null | undefined)[]} values */
+function spread(values) {
+  const known = values.filter((value) => value !== null && value !== undefined);
+  return known.some(Number.isNaN) ? Infinity : known.length < 2 ? 0 : Math.max(...known) - Math.min(...known);
+}
+
+/** The best sample's rate. @param {Workload} workload @param {readonly Measured[]} measured */
+export function bestRate({ work }, measured) {
+  return (work / Math.min(...measured.flatMap(({ samples }) => samples.map(({ ms }) => ms)))) * 1e3;
+}
+
+/** @param {readonly Ceiling[]} ceilings @param {{ node?: string, mode?: "reproducible" | "fast" }} contender */
+const ceilingOf = (ceilings, { node, mode }) => mode && ceilings.find((ceiling) => ceiling.node === node)?.[mode];
+
+/** @param {readonly import("./measure.mjs").Started[]} list */
+export function summarizeStarts(list) {
+  return list.map(({ contender, starts, first, error }) => {
+    const of = (/** @type {string} */ name) => median(starts.map(({ times }) => times[name] ?? Number.NaN));
+    return {
+      name: contender.name,
+      family: contender.family,
+      first,
+      ...(error !== undefined && { error }),
+      ...(starts.length > 0 && {
+        minMs: Math.min(...starts.map(({ fromStart }) => fromStart)),
+        medianMs: median(starts.map(({ fromStart }) => fromStart)),
+        importMs: of("import"),
+        initMs: of("init"),
+        notIdleBefore: starts.filter(({ idleBefore }) => !idleBefore).length,
+        starts: starts.length,
+        ...(contender.family === "downhill" && {
+          compileMs: of("compile"),
+          importAndCompileMs: median(starts.map(({ times }) => (times.import ?? 0) + (times.compile ?? 0))),
+        }),
+        stepMs: of("step"),
+      }),
+    };
+  });
+}
+
+/** @param {number | null | undefined} value @param {number} [digits] significant */
+function figure(value, digits = 3) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "-";
+  if (value === 0) return "0";
+  const places = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.max(Math.abs(value), 1e-9))));
+  return value.toFixed(Math.min(places, 4));
+}
+
+/** @param {number} value */
+const fixed = (value) => value.toFixed(2);
+
+/** The first column to the left, the others to the right. @param {readonly (readonly string[])[]} rows @param {readonly number[]} widths */
+const table = (rows, widths) =>
+  rows
+    .map((row) =>
+      row
+        .map((cell, i) => (i === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[i] ?? 0)))
+        .join(" ")
+        .trimEnd(),
+    )
+    .map((line) => `  ${line}`)
+    .join("\n");
+
+/** @param {number} count @param {string} noun */
+const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+/** @param {number} threads */
+const threadsText = (threads) => plural(threads, "thread");
+
+export const LEGEND = `min, median, cpu: milliseconds a step (cpu: of all threads, median); share: of the ceiling; PyTorch:
+the median over that of PyTorch's best; MB: peak resident; loss: the first, and a sample's last.`;
+
+/** @param {Summary} summary @param {boolean} withPhases */
+export function formatSummary(summary, withPhases) {
+  const { title, threads, unit, work, steps, rounds, load, contenders, kind, differ } = summary;
+  const network = kind === "cnn" || kind === "mlp";
+  const widths = [35, 7, 7, 6, 7, 5, 7, 4, 11];
+  const rows = contenders
+    .filter((row) => row.medianMs !== undefined)
+    .map((row) => [
+      row.name,
+      figure(row.minMs),
+      figure(row.medianMs),
+      figure(row.cpuMs),
+      figure(row.rate),
+      row.share === undefined ? "-" : `${Math.round(row.share * 100)} %`,
+      row.vsTorch === undefined ? "-" : `${fixed(row.vsTorch)}x`,
+      row.peakMemory === null ? "-" : `${Math.round(row.peakMemory / 1e6)}`,
+      network ? `${row.first?.toFixed(3)} ${row.last?.toFixed(3)}` : (row.first?.toFixed(4) ?? "-"),
+    ]);
+  const lines = [
+    `${title}, ${threadsText(threads)}: ${figure(work)} ${unit} a step, ${plural(rounds, "round")} of ${plural(steps, "step")}`,
+    `  ${loadText(load)}`,
+    table(
+      [["", "min", "median", "cpu", `${unit}/s`, "share", "PyTorch", "MB", network ? "loss" : "check"], ...rows],
+      widths,
+    ),
+  ];
+  for (const row of contenders)
+    if ("error" in row && row.error !== undefined) lines.push(`  ${row.name} failed: ${row.error}`);
+  if (withPhases)
+    for (const { name, phases } of contenders)
+      if (phases)
+        lines.push(
+          `  ${name}: ${Object.entries(phases)
+            .map(([phase, ms]) => `${phase} ${figure(ms)}`)
+            .join(", ")} ms (one step)`,
+        );
+  if (differ) lines.push("  THE LOSSES DIFFER, the first or those a few updates later: this is not the same work.");
+  return lines.join("\n");
+}
+
+/** @param {Summary["load"]} load */
+function loadText({ median: middle, most, busy, notIdleBefore, samples }) {
+  const state =
+    busy === 0 && notIdleBefore === 0
+      ? "The machine was idle otherwise"
+      : `NOT IDLE in ${Math.max(busy, notIdleBefore)} of ${samples} samples`;
+  return `${state}: others kept ${fixed(middle)} processors busy (median), at most ${fixed(most)}.`;
+}
+
+/** @param {ReturnType<typeof summarizeStarts>} starts */
+export function formatStarts(starts) {
+  const rows = starts
+    .filter((row) => row.medianMs !== undefined)
+    .map((row) => [
+      row.name,
+      figure(row.minMs),
+      figure(row.medianMs),
+      figure(row.importMs),
+      figure(row.initMs),
+      figure(row.compileMs),
+      figure(row.stepMs),
+      figure(row.importAndCompileMs),
+    ]);
+  const notIdle = starts.reduce((sum, row) => sum + (row.notIdleBefore ?? 0), 0);
+  const all = starts.reduce((sum, row) => sum + (row.starts ?? 0), 0);
+  return [
+    "First loss of the CNN, batch 128, 1 thread: milliseconds from the start of the process (medians)",
+    notIdle === 0 ? "  The machine was idle before each start." : `  NOT IDLE before ${notIdle} of ${all} starts.`,
+    table(
+      [["", "min", "whole", "import", "init", "compile", "step", "import+compile"], ...rows],
+      [35, 7, 7, 7, 7, 8, 7, 14],
+    ),
+    ...starts.flatMap((row) => (row.error === undefined ? [] : [`  ${row.name} failed: ${row.error}`])),
+  ].join("\n");
+}
+
+/** How much faster two threads are than one. @param {readonly Summary[]} summaries */
+export function formatSpeedups(summaries) {
+  const lines = summaries.flatMap((many) => {
+    const one = summaries.find(({ kind, size, threads }) => kind === many.kind && size === many.size && threads === 1);
+    if (!one || many.threads === 1) return [];
+    const pairs = many.contenders.flatMap(({ name, medianMs }) => {
+      const alone = one.contenders.find((row) => row.name === name)?.medianMs;
+      return alone && medianMs ? [[`  ${name}`.padEnd(37), `${fixed(alone / medianMs)}x`.padStart(8)].join(" ")] : [];
+    });
+    return [`${many.title}: ${threadsText(many.threads)} against one`, ...pairs];
+  });
+  return lines.join("\n");
+}
+
+/** JSON with short arrays of numbers on one line. @param {unknown} value */
+export function toJson(value) {
+  const rounded = JSON.stringify(
+    value,
+    (_, item) => (typeof item === "number" ? Number(item.toPrecision(6)) : item),
+    2,
+  );
+  return `${rounded.replace(/\[\s+([-\d.e+,\s]+?)\s+\]/g, (_, items) => `[${items.split(/,\s+/).join(", ")}]`)}\n`;
+}
