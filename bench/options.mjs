@@ -26,8 +26,8 @@ contender, rounds interleaved, so that a machine that slows down slows all of th
   --help
 
 PyTorch is taken from DOWNHILL_PYTHON, else bench/.venv, else python3. Times are wall clock; none is
-ever a failure. The exit code is 1 when a contender breaks or its losses differ from the others', 2 for
-a wrong option.`;
+ever a failure. The exit code is 1 when a contender breaks or its losses differ from the others',
+2 for a wrong option.`;
 
 export class UsageError extends Error {}
 
