@@ -3,7 +3,8 @@ import { referenceBackend } from "../backends/reference/index.ts";
 import type { Backend } from "../compile/backend.ts";
 import type { Equation, Program } from "../ir/program.ts";
 import { compareWithReference } from "./compare.ts";
-import { randomProgram } from "./random-program.ts";
+import { type RandomProgram, randomProgram } from "./random-program.ts";
+import { shrinkProgram } from "./shrink.ts";
 
 /** The reference, but for programs changed before they are compiled. */
 function crooked(change: (equation: Equation) => Equation): Backend {
@@ -50,4 +51,19 @@ test("parameters and inputs that are mixed up are caught", async () => {
   expect(await caught(exchanged)).toBeGreaterThan(0);
   const forward = crooked((eq) => (eq.primitive === "scan" ? { ...eq, params: { ...eq.params, reverse: false } } : eq));
   expect(await caught(forward)).toBeGreaterThan(0);
+});
+
+test("a program that shows a fault shrinks to the primitive at fault", async () => {
+  const backend = crooked(renamed("sin", "tanh"));
+  const fails = async (sample: RandomProgram): Promise<boolean> =>
+    (await compareWithReference(backend, sample)).mismatches.length > 0;
+  let shrunk = 0;
+  for (let seed = 0; seed < 60; seed++) {
+    const sample = randomProgram(seed, { control: false });
+    if (!(await fails(sample))) continue;
+    const { program } = await shrinkProgram(sample, fails);
+    expect(program.equations.map((eq) => eq.primitive)).toEqual(["sin"]);
+    shrunk++;
+  }
+  expect(shrunk).toBeGreaterThan(0);
 });

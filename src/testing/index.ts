@@ -5,6 +5,7 @@ export { Random } from "./random.ts";
 export { type RandomProgram, type RandomProgramOptions, randomProgram } from "./random-program.ts";
 export { drawInput, type InputSpec, type Sample, type SampleRow } from "./samples/sample.ts";
 export { samplePrimitives } from "./samples/table.ts";
+export { shrinkProgram } from "./shrink.ts";
 export {
   checkTrajectory,
   type Descent,

@@ -1,6 +1,12 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { printProgram } from "../../src/ir/print.ts";
-import { compareWithReference, randomProgram, runProgram } from "../../src/testing/index.ts";
+import {
+  compareWithReference,
+  type RandomProgram,
+  randomProgram,
+  runProgram,
+  shrinkProgram,
+} from "../../src/testing/index.ts";
 import { absent, candidates } from "./candidates.ts";
 
 const SIZES = [
@@ -13,6 +19,8 @@ const PER_TEST = 20;
 describe.each(candidates)("$name", ({ create }) => {
   const backend = create();
   afterAll(() => backend.close());
+  const fails = async (sample: RandomProgram): Promise<boolean> =>
+    (await compareWithReference(backend, sample)).mismatches.length > 0;
 
   describe.each(SIZES)("$size random programs", ({ large, programs }) => {
     for (let first = 0; first < programs; first += PER_TEST)
@@ -20,7 +28,10 @@ describe.each(candidates)("$name", ({ create }) => {
         for (let seed = first; seed < first + PER_TEST; seed++) {
           const sample = randomProgram(seed, { large });
           const { compared, mismatches } = await compareWithReference(backend, sample);
-          expect(mismatches, `seed ${seed}\n${printProgram(sample.program)}`).toEqual([]);
+          if (mismatches.length > 0) {
+            const { program } = await shrinkProgram(sample, fails);
+            expect(mismatches, `seed ${seed} shrinks to\n${printProgram(program)}`).toEqual([]);
+          }
           expect(compared, `seed ${seed}: nothing was compared`).toBeGreaterThan(0);
         }
       });
