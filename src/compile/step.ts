@@ -67,9 +67,20 @@ export type StepOptions<S, B, D> = {
   /** Shared with another step's: its state and data are used as they are. */
   readonly store?: Store;
   readonly run?: RunLength;
+  /** Receives what `tensor.print(label)` marks, after each step; `step` counts from 1. Default: the console. */
+  readonly onInspect?: Inspect;
+  /** Told why a batch of another shape made the step compile again. Default: a warning on the console. */
+  readonly onRecompile?: (reason: string) => void;
 };
 
+export type Inspect = (label: string, step: number, value: HostArray) => void;
+
+const printToConsole: Inspect = (label, step, { data }) =>
+  console.log(`step ${step} ${label}: ${data.length === 1 ? data[0] : data}`);
+
 const COMPLETED = "completed";
+/** Before the labels of printed values, among the results. */
+const PRINTED = "print.";
 
 function trace<S extends HostTree, B extends Tree<HostArray | Aval>, D extends HostTree>(
   fn: (state: Traced<S>, batch: Traced<B>, ctx: StepContext, data: Traced<D>) => StepResult,
@@ -173,6 +184,9 @@ function hyperReader(tracer: Tracer, hypers: HyperFeed[]): StepContext["hyper"] 
   };
 }
 
+/** The step compiled for one type of batch. */
+type Variant = { readonly executable: Executable; readonly hypers: readonly HyperFeed[]; readonly batch: string };
+
 /** A compiled step with its state. No device handle is visible; the state is read and loaded as host arrays. */
 export class Step<S extends HostTree = HostTree> {
   readonly program: Program;
@@ -181,31 +195,37 @@ export class Step<S extends HostTree = HostTree> {
   /** Updates attempted so far: the argument of every schedule. */
   attempted = 0;
   private readonly form: S;
-  private readonly hypers: readonly HyperFeed[];
   private readonly seed: number;
   private readonly runLength: RunLength;
+  private readonly onInspect: Inspect;
+  private readonly onRecompile: (reason: string) => void;
+  private readonly first: Variant;
+  private readonly variants: Map<string, Variant>;
+  private readonly compileFor: (batch: unknown) => Promise<Variant>;
   private readonly overrides = new Map<string, number>();
   private readonly factors = new Map<string, number>();
 
   constructor(
-    executable: Executable,
+    first: Variant,
     store: Store,
-    form: S,
-    hypers: readonly HyperFeed[],
-    seed: number,
-    run: RunLength,
+    compileFor: (batch: unknown) => Promise<Variant>,
+    options: StepOptions<S, unknown, unknown>,
   ) {
-    this.executable = executable;
-    this.program = executable.program;
+    this.first = first;
+    this.variants = new Map([[first.batch, first]]);
+    this.executable = first.executable;
+    this.program = first.executable.program;
     this.store = store;
-    this.form = form;
-    this.hypers = hypers;
-    this.seed = seed;
-    this.runLength = run;
+    this.compileFor = compileFor;
+    this.form = options.state;
+    this.seed = options.seed ?? 0;
+    this.runLength = options.run ?? {};
+    this.onInspect = options.onInspect ?? printToConsole;
+    this.onRecompile = options.onRecompile ?? ((reason) => console.warn(reason));
   }
 
   get hyperNames(): readonly string[] {
-    return [...new Set(this.hypers.map((h) => h.name))];
+    return [...new Set(this.first.hypers.map((h) => h.name))];
   }
 
   /** Fixes a hyperparameter from the next call on; null hands it back to its schedule. Throws OptionError if it is not in the program. */
@@ -231,7 +251,7 @@ export class Step<S extends HostTree = HostTree> {
 
   /** The value of a hyperparameter at an attempted update. */
   hyperAt(name: string, step: number): number {
-    const hyper = this.hypers.find((h) => h.name === name);
+    const hyper = this.first.hypers.find((h) => h.name === name);
     if (!hyper)
       throw new OptionError(`hyperparameter: got "${name}"; expected one of ${this.hyperNames.join(", ")}.`, name);
     return this.valueOf(hyper, step);
@@ -244,12 +264,17 @@ export class Step<S extends HostTree = HostTree> {
     return base * (this.factors.get(hyper.name) ?? 1);
   }
 
-  /** Runs `steps` steps; `batch` holds, for each path, steps x elements. */
+  /**
+   * Runs `steps` steps; `batch` holds, for each path, steps x elements. One step on arrays of other shapes than before compiles
+   * the step again for them, says so, and keeps both programs.
+   */
   async run(batch: Tree<HostArray> | Feeds, steps = 1, options: RunOptions = {}): Promise<RunReport> {
+    const { executable, hypers } = await this.variantFor(batch, steps);
+    const { program } = executable;
     const feeds: Record<string, Feeds[string]> = {};
-    for (const { path, value, role } of this.program.inputs) {
+    for (const { path, value, role } of program.inputs) {
       if (role !== "feed") continue;
-      const hyper = this.hypers.find((h) => h.feed === path);
+      const hyper = hypers.find((h) => h.feed === path);
       if (hyper) {
         feeds[path] = Float64Array.from({ length: steps }, (_, i) => {
           const v = this.valueOf(hyper, this.attempted + i);
@@ -267,9 +292,41 @@ export class Step<S extends HostTree = HostTree> {
         feeds[path] = batchFeed(batch, path, value.aval, steps);
       }
     }
-    const report = await this.executable.run(steps, feeds, options);
+    const report = await executable.run(steps, feeds, options);
+    this.inspect(program, report, steps);
     this.attempted += steps;
     return report;
+  }
+
+  private async variantFor(batch: Tree<HostArray> | Feeds, steps: number): Promise<Variant> {
+    const leaves = steps === 1 ? leavesOf<unknown>(batch as Tree<unknown>, "batch") : [];
+    if (leaves.length === 0 || !leaves.every(([, leaf]) => leaf instanceof HostArray)) return this.first;
+    const type = batchType(batch);
+    const known = this.variants.get(type);
+    if (known || sameNames(type, this.first.batch) === false) return known ?? this.first;
+    const start = performance.now();
+    const made = await this.compileFor(batch);
+    this.variants.set(type, made);
+    this.onRecompile(
+      `step: compiled again in ${Math.round(performance.now() - start)} ms for a batch of ${type}; the first was ${this.first.batch}. Both programs are kept.`,
+    );
+    return made;
+  }
+
+  /** Hands out what the function marked with `print`. */
+  private inspect(program: Program, { results }: RunReport, steps: number): void {
+    for (const { path, value, role } of program.outputs) {
+      if (role !== "result" || !path.startsWith(PRINTED)) continue;
+      const { dtype, shape } = value.aval;
+      const size = sizeOf(shape);
+      const data = results[path] as Feeds[string];
+      for (let i = 0; i < steps; i++)
+        this.onInspect(
+          path.slice(PRINTED.length),
+          this.attempted + i + 1,
+          new HostArray(dtype, shape, data.slice(i * size, (i + 1) * size)),
+        );
+    }
   }
 
   /** The state as host arrays, in PyTorch's layouts. */
@@ -292,6 +349,19 @@ export class Step<S extends HostTree = HostTree> {
     }
     for (const [path, value] of given) this.store.write(path, value);
   }
+}
+
+/** A batch's type as text, e.g. `batch.x f32[32,784], batch.y i32[32]`. */
+function batchType(batch: unknown): string {
+  return avalLeaves(batch, "batch")
+    .map(([path, leaf]) => `${path} ${formatAval(leaf instanceof HostArray ? leaf.aval : leaf)}`)
+    .join(", ");
+}
+
+/** Only shapes and dtypes differ, not what there is. */
+function sameNames(a: string, b: string): boolean {
+  const names = (type: string): string => type.replace(/ \w+\[[^\]]*\]/g, "");
+  return names(a) === names(b);
 }
 
 function batchFeed(batch: Tree<HostArray> | Feeds, path: string, aval: Aval, steps: number): Feeds[string] {
@@ -322,8 +392,6 @@ export async function compileStep<S extends HostTree, B extends Tree<HostArray |
   fn: (state: Traced<S>, batch: Traced<B>, ctx: StepContext, data: Traced<D>) => StepResult,
   options: StepOptions<S, B, D>,
 ): Promise<Step<S>> {
-  const hypers: HyperFeed[] = [];
-  const program = trace(fn, options, hypers);
   const store = options.store ?? backend.createStore();
   const put = (path: string, value: HostArray): void => {
     if (!store.has(path)) store.write(path, value);
@@ -331,6 +399,10 @@ export async function compileStep<S extends HostTree, B extends Tree<HostArray |
   for (const [path, value] of leavesOf<HostArray>(options.state, "state")) put(path, value);
   for (const [path, value] of leavesOf<HostArray>(options.data ?? [], "data")) put(path, value);
   put(COMPLETED, new HostArray("i32", [], newData("i32", 1)));
-  const executable = await backend.compile(program, store);
-  return new Step(executable, store, options.state, hypers, options.seed ?? 0, options.run ?? {});
+  const compileFor = async (batch: unknown): Promise<Variant> => {
+    const hypers: HyperFeed[] = [];
+    const program = trace(fn, { ...options, batch: batch as B }, hypers);
+    return { executable: await backend.compile(program, store), hypers, batch: batchType(batch) };
+  };
+  return new Step(await compileFor(options.batch), store, compileFor, options);
 }

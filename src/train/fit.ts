@@ -1,6 +1,6 @@
 import type { Backend } from "../compile/backend.ts";
+import type { Inspect } from "../compile/step.ts";
 import { OptionError } from "../core/errors.ts";
-import type { HostArray } from "../core/host-array.ts";
 import type { Layer, TensorsOf } from "../nn/layer.ts";
 import type { Loss } from "../nn/losses.ts";
 import type { Metric } from "../nn/metrics.ts";
@@ -35,7 +35,7 @@ export type FitOptions<X extends HostTree, Y extends HostTree, Out extends Tenso
   /** Where events and weights are written. Default: nowhere. */
   readonly sink?: RunSink;
   /** Receives what `tensor.print(label)` marks, after each step. Default: the console. */
-  readonly onInspect?: (label: string, step: number, value: HostArray) => void;
+  readonly onInspect?: Inspect;
   /** What runs the compiled step. Default: WebAssembly. */
   readonly backend?: Backend;
 };
@@ -129,9 +129,7 @@ function check(options: FitOptions<HostTree, HostTree, TensorTree>): Omit<Traine
     optimizer: options.optimizer,
     signal: options.signal,
     sink: options.sink,
-    onInspect:
-      options.onInspect ??
-      ((label, step, { data }) => console.log(`step ${step} ${label}: ${data.length === 1 ? data[0] : data}`)),
+    onInspect: options.onInspect,
   };
 }
 

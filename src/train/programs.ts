@@ -1,6 +1,6 @@
 import type { Backend, Store } from "../compile/backend.ts";
 import { runFunction } from "../compile/run-function.ts";
-import { compileStep, type Step, type StepContext, type StepResult } from "../compile/step.ts";
+import { compileStep, type Inspect, type Step, type StepContext, type StepResult } from "../compile/step.ts";
 import type { HostArray } from "../core/host-array.ts";
 import { leavesOf, mapTree, unflatten, zipTrees } from "../core/tree.ts";
 import type { Tensor } from "../ops/tensor.ts";
@@ -26,6 +26,7 @@ const compileTrees = compileStep as unknown as (
     readonly seed?: number;
     readonly store: Store;
     readonly run?: TrainingOptions["run"];
+    readonly onInspect?: Inspect;
   },
 ) => Promise<Step<HostTree>>;
 
@@ -70,6 +71,7 @@ export type TrainingOptions = {
   readonly batchSize: number;
   readonly seed: number;
   readonly run: { readonly stepsPerEpoch: number; readonly totalSteps: number };
+  readonly onInspect?: Inspect | undefined;
 };
 
 /**
@@ -121,6 +123,7 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
       seed,
       store,
       run,
+      ...(options.onInspect ? { onInspect: options.onInspect } : {}),
     },
   );
   return { step, counts };

@@ -1,7 +1,8 @@
 import type { Backend, Store } from "../compile/backend.ts";
+import type { Inspect } from "../compile/step.ts";
 import { type HostData, sizeOf } from "../core/dtype.ts";
 import { OptionError, TrainingError } from "../core/errors.ts";
-import { HostArray } from "../core/host-array.ts";
+import type { HostArray } from "../core/host-array.ts";
 import { leavesOf } from "../core/tree.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { epochOrder } from "../data/order.ts";
@@ -35,7 +36,7 @@ export type TrainerOptions = {
   readonly callbacks: readonly Callback[];
   readonly signal: AbortSignal | undefined;
   readonly sink: RunSink | undefined;
-  readonly onInspect: (label: string, step: number, value: HostArray) => void;
+  readonly onInspect: Inspect | undefined;
 };
 
 /** A non-finite loss: that step did not commit. `weights` are the last that are finite throughout. */
@@ -202,6 +203,7 @@ export class Trainer {
           batchSize: length,
           seed,
           run,
+          onInspect: this.options.onInspect,
         }),
       );
     const tail = samples % size;
@@ -333,7 +335,6 @@ export class Trainer {
       const metrics = batch.values();
       const rate = this.rateAt(this.attempted);
       this.attempted++;
-      this.inspect(program, results, i);
       if (!Number.isFinite(metrics.loss)) throw await this.nonFinite(metrics.loss as number, rate, call.lastGood);
       const event: TrainEvent = {
         type: "step",
@@ -345,20 +346,6 @@ export class Trainer {
       };
       const waiting = this.emit(event);
       if (waiting !== undefined) await waiting;
-    }
-  }
-
-  /** Hands out what the user's function marked with `print`. */
-  private inspect({ step: { program } }: MeasuringStep, results: Readonly<Record<string, HostData>>, i: number): void {
-    for (const { path, value, role } of program.outputs) {
-      if (role !== "result" || !path.startsWith("print.")) continue;
-      const size = sizeOf(value.aval.shape);
-      const data = (results[path] as HostData).slice(i * size, (i + 1) * size);
-      this.options.onInspect(
-        path.slice("print.".length),
-        this.attempted,
-        new HostArray(value.aval.dtype, value.aval.shape, data),
-      );
     }
   }
 
