@@ -61,5 +61,6 @@ test("the live line never wraps", () => {
   expect(progressLine(progress, 120)).toBe(
     "epoch 1/5 ██████████░░░░░░░░░░  50%  loss 0.5000  acc. 90.00%  4,512/s  61.0 s left",
   );
+  expect(progressLine(progress, 70)).toBe("epoch 1/5 ███░░░  50%  loss 0.5000  acc. 90.00%  4,512/s  61.0 s left");
   expect(progressLine(progress, 40)).toHaveLength(39);
 });

@@ -122,13 +122,19 @@ export type Progress = {
   readonly leftMs: number;
 };
 
-/** The live line, cut to `columns`. */
+const LONGEST_BAR = 20;
+const SHORTEST_BAR = 4;
+
+/** The live line; its bar takes what `columns` leave, and the rest is cut. */
 export function progressLine(progress: Progress, columns: number): string {
-  const filled = Math.round(progress.done * 20);
   const accuracy = progress.accuracy === undefined ? "" : `  acc. ${formatPercent(progress.accuracy)}`;
-  const text =
-    `epoch ${progress.epoch}/${progress.epochs} ${"█".repeat(filled)}${"░".repeat(20 - filled)}` +
+  const before = `epoch ${progress.epoch}/${progress.epochs} `;
+  const after =
     ` ${String(Math.floor(progress.done * 100)).padStart(3)}%  loss ${formatNumber(progress.loss)}${accuracy}` +
     `  ${formatCount(progress.imagesPerSecond)}/s  ${formatDuration(progress.leftMs)} left`;
-  return text.length < columns ? text : text.slice(0, Math.max(0, columns - 1));
+  const room = columns - 1 - before.length - after.length;
+  const length = Math.max(SHORTEST_BAR, Math.min(LONGEST_BAR, room));
+  const filled = Math.round(progress.done * length);
+  const text = before + "█".repeat(filled) + "░".repeat(length - filled) + after;
+  return text.slice(0, Math.max(0, columns - 1));
 }
