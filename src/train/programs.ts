@@ -129,6 +129,9 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
   return { step, counts };
 }
 
+/** What is marked with `print` is shown while training only. */
+const silent: Inspect = () => {};
+
 /** Loss and metric sums of a batch that is fed whole, with the model in evaluation mode. Changes nothing. */
 export async function compileEvaluation(options: {
   readonly backend: Backend;
@@ -159,6 +162,7 @@ export async function compileEvaluation(options: {
         targets: batchAvals(examples.targets, batchSize, false),
       },
       store,
+      onInspect: silent,
     },
   );
   return { step, counts };
@@ -190,6 +194,7 @@ export function compileOutputs(options: {
       state: { params: state.params, buffers: state.buffers },
       batch: { inputs: batchAvals(like, batchSize, false) },
       store,
+      onInspect: silent,
     },
   );
 }
