@@ -12,8 +12,8 @@ import { defaultValidation, optimizerOf, type Recipe, recipeOf, toConfig } from 
 import type { Screen } from "./screen.ts";
 import { type Given, parseConfig } from "./settings.ts";
 
-/** Exit code of a process that ended by Ctrl-C: 128 + SIGINT. */
-export const INTERRUPTED = 130;
+/** Exit codes of a process that a signal ended: 128 and the signal's number. */
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 export type TrainFlags = { readonly given: Given; readonly config?: string; readonly verbose: boolean };
 
@@ -66,7 +66,7 @@ export async function train(screen: Screen, flags: TrainFlags): Promise<number> 
     const { length } = run.history;
     screen.line(`Stopped after ${length} of ${recipe.epochs} epochs; what was trained is in ${sink.place}`);
     await run.close();
-    return INTERRUPTED;
+    return interrupts.exitCode;
   }
   const { loss, accuracy } = await run.test(data.test);
   const images = formatCount(sampleCount(data.test));
@@ -134,13 +134,16 @@ class Interrupts {
   onSecond: () => void = () => {};
   private readonly controller = new AbortController();
   private readonly screen: Screen;
-  private readonly listener = (): void => this.interrupt();
   private started = false;
+  exitCode: number = EXIT_CODES.SIGINT;
 
   constructor(screen: Screen) {
     this.screen = screen;
-    process.on("SIGINT", this.listener);
-    process.on("SIGTERM", this.listener);
+    for (const signal of ["SIGINT", "SIGTERM"] as const)
+      process.on(signal, () => {
+        this.exitCode = EXIT_CODES[signal];
+        this.interrupt();
+      });
     // A reader that went away, as in `| head`: nobody sees more, so end as by Ctrl-C.
     process.stdout.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EPIPE") this.controller.abort();
@@ -160,7 +163,7 @@ class Interrupts {
     if (!this.started || this.signal.aborted) {
       this.screen.erase();
       this.onSecond();
-      process.exit(INTERRUPTED);
+      process.exit(this.exitCode);
     }
     this.screen.erase();
     this.screen.line("Stopping; once more to stop at once without saving");
