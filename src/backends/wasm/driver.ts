@@ -19,8 +19,15 @@ export const FIRST_FREE = 1024;
 const PARALLEL_WORK = 12_000;
 /** Spins before a waiting thread sleeps: about 13 microseconds. */
 const SPINS = 20_000;
+/** Pieces that a thread's own part is cut into. */
+const PIECES = 8;
+/** Counters lie on cache lines of their own. */
+export const CLAIM_BYTES = 64;
 
 export type Places = {
+  /** Counters of work taken: a word that says which of the two sets is next, then the sets, of claimBytes each. */
+  readonly claims: number;
+  readonly claimBytes: number;
   /** Byte address of a buffer; of one of `scratch`, the offset in a thread's scratch. */
   readonly address: (buffer: Buffer) => number;
   readonly scratch: ReadonlySet<Buffer>;
@@ -31,7 +38,22 @@ export type Places = {
   readonly results: { readonly slot: number; readonly ring: number; readonly bytes: number };
 };
 
-export type DriverOptions = { readonly shared: boolean; readonly maxPages: number; readonly fused: boolean };
+export type DriverOptions = {
+  readonly shared: boolean;
+  readonly threads: number;
+  readonly maxPages: number;
+  readonly fused: boolean;
+};
+
+/** Bytes of a set of counters that surely suffices for these nodes. */
+export function claimBytesOf(nodes: readonly Node[], threads: number): number {
+  let regions = 0;
+  for (const node of nodes) {
+    if (node.kind === "stage") regions++;
+    else if (node.kind === "kernel") regions += node.kernel.kind === "contract" ? node.kernel.parts.length : 1;
+  }
+  return regions * threads * CLAIM_BYTES;
+}
 
 /** A program's module: a function for each kernel, and `run(thread, threads, steps, timed)` that calls them for many steps. */
 export function buildModule(nodes: readonly Node[], places: Places, options: DriverOptions): ModuleBuilder {
@@ -44,7 +66,7 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
     i32Div: safeDivision(module, "div").index,
     i32Rem: safeDivision(module, "rem").index,
   };
-  const barrier = options.shared ? emitBarrier(module).index : null;
+  const barrier = options.threads > 1 ? emitBarrier(module).index : null;
   const code = new Map<Kernel, KernelCode[]>();
   const emit = (list: readonly Node[]): void => {
     for (const node of list) {
@@ -62,7 +84,7 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
   };
   emit(nodes);
   const run = module.func("run", ["i32", "i32", "i32", "i32"], []);
-  new Sequence(run, code, places, barrier, mark).run(nodes);
+  new Sequence(run, code, places, barrier, mark, options.threads).run(nodes);
   module.export("run", run);
   return module;
 }
@@ -151,6 +173,13 @@ class Sequence {
   private readonly code: ReadonlyMap<Kernel, readonly KernelCode[]>;
   private readonly places: Places;
   private readonly barrier: number | null;
+  private readonly threads: number;
+  /** Open loops and branches. */
+  private depth = 0;
+  /** Shared regions so far: each has a counter for each thread. */
+  private regions = 0;
+  /** Local: where this step's set of counters begins. */
+  private readonly claimSet: number;
   private readonly mark: number;
   private pending: Touch[] = [];
   private phase: Phase | null = null;
@@ -161,11 +190,14 @@ class Sequence {
     places: Places,
     barrier: number | null,
     mark: number,
+    threads: number,
   ) {
     this.f = f;
     this.code = code;
     this.places = places;
     this.barrier = barrier;
+    this.threads = threads;
+    this.claimSet = f.local("i32");
     this.mark = mark;
   }
 
@@ -173,7 +205,20 @@ class Sequence {
     const { f } = this;
     const { feeds, results } = this.places;
     const step = f.local("i32");
+    const { claims, claimBytes } = this.places;
+    // Two sets of counters in turn: while one is in use, the first thread zeroes the other.
+    f.i32(0).op("i32.load", claims).set(this.claimSet);
     f.loop((again) => {
+      if (this.threads > 1)
+        this.serial(() =>
+          f
+            .i32(2 * claims + 2 * CLAIM_BYTES + claimBytes)
+            .get(this.claimSet)
+            .op("i32.sub")
+            .i32(0)
+            .i32(claimBytes)
+            .op("memory.fill"),
+        );
       if (feeds.bytes > 0) {
         this.serial(() =>
           f
@@ -203,11 +248,17 @@ class Sequence {
             .op("memory.copy"),
         );
       }
+      if (this.threads > 1)
+        f.i32(2 * claims + 2 * CLAIM_BYTES + claimBytes)
+          .get(this.claimSet)
+          .op("i32.sub")
+          .set(this.claimSet);
       this.wait();
       this.markPhase(null);
       f.i32(0).set(TIMED);
       f.get(step).i32(1).op("i32.add").tee(step).get(STEPS).op("i32.lt_s").brIf(again);
     });
+    if (this.threads > 1) this.serial(() => f.i32(0).get(this.claimSet).op("i32.store", claims));
   }
 
   private serial(body: () => void): void {
@@ -253,6 +304,7 @@ class Sequence {
         return;
       case "loop": {
         this.wait();
+        this.depth++;
         const count = f.local("i32");
         const at = f.local("i32");
         f.i32(0).set(count);
@@ -269,10 +321,12 @@ class Sequence {
         });
         f.release(count);
         f.release(at);
+        this.depth--;
         return;
       }
       case "while":
         this.wait();
+        this.depth++;
         f.block((done) => {
           f.loop((again) => {
             this.list(node.test, null);
@@ -289,6 +343,7 @@ class Sequence {
         return;
       case "cond": {
         this.wait();
+        this.depth++;
         const holds = f.local("i32");
         f.i32(0).op("i32.load8_u", this.places.address(node.condition)).set(holds);
         // No thread may write over the condition's memory before all have read it.
@@ -304,6 +359,7 @@ class Sequence {
           },
         );
         f.release(holds);
+        this.depth--;
         return;
       }
     }
@@ -324,24 +380,69 @@ class Sequence {
       ]);
   }
 
-  /** Calls `body` with locals that hold this thread's share of `jobs`, in whole pieces of `grain`. */
+  /**
+   * Calls `body` with locals that hold ranges of `jobs`, in whole pieces of `grain`. Each thread works through a part of its own, so
+   * that what it touched before is in its cache, and then takes pieces that slower threads have not begun. Inside loops the parts
+   * are fixed: a counter can be used once a step.
+   */
   private share(jobs: number, grain: number, body: (low: number, high: number) => void): void {
+    const { f, threads } = this;
+    const groups = jobs / grain;
+    const [low, high, part, end] = [f.local("i32"), f.local("i32"), f.local("i32"), f.local("i32")];
+    const bound = (): void => {
+      f.i32(groups).op("i32.mul").i32(threads).op("i32.div_u");
+    };
+    const run = (): void => {
+      if (grain > 1) {
+        f.get(low).i32(grain).op("i32.mul").set(low);
+        f.get(high).i32(grain).op("i32.mul").set(high);
+      }
+      body(low, high);
+    };
+    if (this.depth > 0) {
+      f.get(THREAD);
+      bound();
+      f.set(low).get(THREAD).i32(1).op("i32.add");
+      bound();
+      f.set(high).get(low).get(high).op("i32.lt_u").if(run);
+    } else {
+      const piece = Math.max(1, Math.floor(groups / (threads * PIECES)));
+      const counter = this.regions++ * threads * CLAIM_BYTES;
+      const ahead = f.local("i32");
+      f.i32(0).set(ahead);
+      f.loop((again) => {
+        f.get(THREAD).get(ahead).op("i32.add").i32(threads).op("i32.rem_u").tee(part);
+        bound();
+        f.set(low).get(part).i32(1).op("i32.add");
+        bound();
+        f.set(end);
+        const start = f.local("i32");
+        f.get(low).set(start);
+        f.block((done) => {
+          f.loop((more) => {
+            f.get(part).i32(CLAIM_BYTES).op("i32.mul").get(this.claimSet).op("i32.add").i32(1);
+            f.op("i32.atomic.rmw.add", counter).i32(piece).op("i32.mul").get(start).op("i32.add").tee(low);
+            f.get(end).op("i32.ge_u").brIf(done);
+            f.get(low).i32(piece).op("i32.add").set(high);
+            f.get(high).get(end).get(high).get(end).op("i32.lt_u").op("select").set(high);
+            run();
+            f.br(more);
+          });
+        });
+        f.release(start);
+        f.get(ahead).i32(1).op("i32.add").tee(ahead).i32(threads).op("i32.lt_u").brIf(again);
+      });
+      f.release(ahead);
+    }
+    for (const local of [low, high, part, end]) f.release(local);
+  }
+
+  /** All jobs on the one thread. */
+  private whole(jobs: number, body: (low: number, high: number) => void): void {
     const { f } = this;
     const [low, high] = [f.local("i32"), f.local("i32")];
-    const pieces = jobs / grain;
-    const bound = (): void => {
-      f.i32(pieces).op("i32.mul").get(THREADS).op("i32.div_u");
-      if (grain > 1) f.i32(grain).op("i32.mul");
-    };
-    f.get(THREAD);
-    bound();
-    f.set(low).get(THREAD).i32(1).op("i32.add");
-    bound();
-    f.set(high);
-    f.get(low)
-      .get(high)
-      .op("i32.lt_u")
-      .if(() => body(low, high));
+    f.i32(0).set(low).i32(jobs).set(high);
+    body(low, high);
     f.release(low);
     f.release(high);
   }
@@ -353,7 +454,11 @@ class Sequence {
     const scratch = f.local("i32");
     f.get(THREAD).i32(this.places.scratchBytes).op("i32.mul").i32(this.places.scratchStart).op("i32.add").set(scratch);
     const image = f.local("i32");
-    this.share(images, grain, (low, high) => {
+    const all = (body: (low: number, high: number) => void): void => {
+      if (this.threads > 1) this.share(images, grain, body);
+      else this.whole(images, body);
+    };
+    all((low, high) => {
       f.get(low).set(image);
       f.loop((again) => {
         for (const kernel of kernels)
@@ -389,7 +494,7 @@ class Sequence {
     }
     const grain = kernel.kind === "contract" ? Math.max(1, kernel.images?.chunk ?? 1) : 1;
     for (const { func, jobs, work } of this.code.get(kernel) as readonly KernelCode[]) {
-      const parallel = this.barrier !== null && jobs > 1 && work >= PARALLEL_WORK;
+      const parallel = this.threads > 1 && jobs > 1 && work >= PARALLEL_WORK;
       this.meet(touched(!parallel));
       if (parallel) this.share(jobs, grain, (low, high) => f.get(low).get(high).i32(0).op("call", func.index));
       else this.serial(() => f.i32(0).i32(jobs).i32(0).op("call", func.index));

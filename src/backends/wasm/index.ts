@@ -19,7 +19,7 @@ import { type HostArray, newData } from "../../core/host-array.ts";
 import type { Input, Phase, Program } from "../../ir/program.ts";
 import { ModuleBuilder } from "./asm/module.ts";
 import { type Crew, InlineCrew, type Marks, type Spawn, WorkerCrew } from "./crew.ts";
-import { buildModule, PHASES } from "./driver.ts";
+import { buildModule, CLAIM_BYTES, claimBytesOf, PHASES } from "./driver.ts";
 import { MAX_PAGES, Memory, megabytes, type Region } from "./memory.ts";
 import { bytesOfBuffer, planMemory } from "./memory-plan.ts";
 
@@ -270,7 +270,9 @@ class WasmExecutable implements Executable {
     const stepBytes = this.feeds.bytes + this.results.bytes;
     this.ringSteps = Math.max(1, Math.min(MAX_RING_STEPS, Math.floor(RING_BYTES / Math.max(1, stepBytes))));
     const scratchBytes = plan.scratchBytes * backend.crew.threads;
-    const total = plan.bytes + scratchBytes + constantBytes + stepBytes * (this.ringSteps + 1) + 256;
+    const claimBytes = claimBytesOf(this.nodes, backend.crew.threads);
+    const total =
+      CLAIM_BYTES + 2 * claimBytes + plan.bytes + scratchBytes + constantBytes + stepBytes * (this.ringSteps + 1) + 256;
     this.peakBytes = total;
     let region: Region;
     try {
@@ -280,7 +282,9 @@ class WasmExecutable implements Executable {
     }
     executableRegions.register(this, { backend, region, id: backend.nextProgram });
     memory.bytes(region.offset, region.bytes).fill(0);
-    const scratchStart = region.offset + plan.bytes;
+    const claims = region.offset + plan.bytes;
+    memory.view("i32", claims, 1)[0] = claims + CLAIM_BYTES;
+    const scratchStart = claims + CLAIM_BYTES + 2 * claimBytes;
     let next = scratchStart + scratchBytes;
     for (const buffer of constants) {
       fixed.set(buffer, next);
@@ -312,13 +316,15 @@ class WasmExecutable implements Executable {
       this.nodes,
       {
         address,
+        claims,
+        claimBytes,
         scratch: plan.scratch,
         scratchStart,
         scratchBytes: plan.scratchBytes,
         feeds: { slot: feedSlot, ring: this.feedRing, bytes: this.feeds.bytes },
         results: { slot: resultSlot, ring: this.resultRing, bytes: this.results.bytes },
       },
-      { shared: memory.shared, maxPages: MAX_PAGES, fused: backend.fused },
+      { shared: memory.shared, threads: backend.crew.threads, maxPages: MAX_PAGES, fused: backend.fused },
     );
     this.id = backend.nextProgram++;
     backend.crew.load(this.id, new WebAssembly.Module(this.module.encode()));
