@@ -4,9 +4,10 @@ import { bytesOf } from "../../core/dtype.ts";
 import type { Phase } from "../../ir/program.ts";
 import { type FuncBuilder, ModuleBuilder } from "./asm/module.ts";
 import { emitContract } from "./contract.ts";
-import type { Target } from "./expression.ts";
-import { emitMap, emitReduce, emitScatter, type KernelCode } from "./map.ts";
+import type { KernelCode, Target } from "./kernel-code.ts";
+import { emitMap, emitScatter } from "./map.ts";
 import { bytesOfBuffer } from "./memory-plan.ts";
+import { emitReduce } from "./reduce.ts";
 
 export const PHASES: readonly Phase[] = ["sample", "forward", "backward", "update"];
 

@@ -1,28 +1,14 @@
 import type { Buffer, View } from "../../compile/kernel.ts";
-import { bytesOf, type DType } from "../../core/dtype.ts";
-import type { Index, Lane, Loop, Scalar } from "../../ir/loops.ts";
-import type { FuncBuilder, OpName } from "./asm/module.ts";
+import { bytesOf } from "../../core/dtype.ts";
+import type { Index, Loop, Scalar } from "../../ir/loops.ts";
+import type { FuncBuilder } from "./asm/module.ts";
+import { SCRATCH, type Target } from "./kernel-code.ts";
+import { lanes, scalarBinaryOp, scalarCast, vectorBinaryOp, vectorCast, vectorUnary } from "./lane-ops.ts";
 import { childrenOf, coefficient, dependsOn, indexDependsOn } from "./nest.ts";
-
-/** What a kernel's code may use of its module. */
-export type Target = {
-  /** Byte address of a buffer. */
-  readonly address: (buffer: Buffer) => number;
-  /** Buffers of which each thread has one image's worth: their address counts from the thread's scratch. */
-  readonly scratch: ReadonlySet<Buffer>;
-  /** Indices of the integer division and remainder that never trap. */
-  readonly i32Div: number;
-  readonly i32Rem: number;
-};
 
 export type Mode = "vector" | "scalar";
 
-/** The parameter of a kernel's function that says where this thread's scratch begins. */
-export const SCRATCH = 2;
-
 type Scope = { readonly values: Map<string, number>; readonly outer: Scope | null };
-
-const COMPARE = new Set(["eq", "ne", "lt", "le", "gt", "ge"]);
 
 /** Writes the code of scalar expressions, one element or four at a time. */
 export class ExpressionEmitter {
@@ -624,70 +610,5 @@ export class ExpressionEmitter {
       f.release(address);
     }
     f.release(value);
-  }
-}
-
-/** Bytes of four i32 lanes. */
-export function lanes(...values: readonly [number, number, number, number]): number[] {
-  return [...new Uint8Array(Int32Array.from(values).buffer)];
-}
-
-function vectorUnary(f: FuncBuilder, op: string, lane: Lane): void {
-  if (op === "asInt" || op === "asFloat") return;
-  if (op === "not") {
-    f.op("v128.not");
-    return;
-  }
-  const name = op === "round" ? "nearest" : op;
-  f.op(`${lane === "f32" ? "f32x4" : "i32x4"}.${name}` as OpName);
-}
-
-function vectorBinaryOp(op: string, lane: Lane): OpName {
-  if (op === "and" || op === "or" || op === "xor") return `v128.${op}`;
-  if (lane === "f32") return `f32x4.${op}` as OpName;
-  if (COMPARE.has(op)) return `i32x4.${op}${op === "eq" || op === "ne" ? "" : lane === "bool" ? "_u" : "_s"}` as OpName;
-  if (op === "max" || op === "min") return `i32x4.${op}_s` as OpName;
-  return `i32x4.${op}` as OpName;
-}
-
-function scalarBinaryOp(op: string, lane: Lane): OpName {
-  if (lane === "f32") return `f32.${op}` as OpName;
-  if (op === "shr") return "i32.shr_u";
-  if (COMPARE.has(op) && op !== "eq" && op !== "ne") return `i32.${op}_s` as OpName;
-  return `i32.${op}` as OpName;
-}
-
-function vectorCast(f: FuncBuilder, from: Lane, to: DType): void {
-  if (to === "f32") {
-    if (from === "i32") f.op("f32x4.convert_i32x4_s");
-    else if (from === "bool") f.f32x4Splat(1).op("v128.and");
-    return;
-  }
-  if (to === "bool") {
-    if (from === "f32") f.f32x4Splat(0).op("f32x4.ne");
-    else if (from === "i32") f.i32x4Splat(0).op("i32x4.ne");
-    return;
-  }
-  if (from === "f32") f.op("i32x4.trunc_sat_f32x4_s");
-  else if (from === "bool") f.i32x4Splat(1).op("v128.and");
-  if (to === "u8") f.i32x4Splat(0).op("i32x4.max_s").i32x4Splat(255).op("i32x4.min_s");
-}
-
-function scalarCast(f: FuncBuilder, from: Lane, to: DType): void {
-  if (to === "f32") {
-    if (from !== "f32") f.op("f32.convert_i32_s");
-    return;
-  }
-  if (to === "bool") {
-    if (from === "f32") f.f32(0).op("f32.ne");
-    else if (from === "i32") f.i32(0).op("i32.ne");
-    return;
-  }
-  if (from === "f32") f.op("i32.trunc_sat_f32_s");
-  if (to === "u8") {
-    const x = f.local("i32");
-    f.set(x).get(x).i32(0).get(x).i32(0).op("i32.gt_s").op("select");
-    f.set(x).get(x).i32(255).get(x).i32(255).op("i32.lt_s").op("select");
-    f.release(x);
   }
 }
