@@ -1,0 +1,85 @@
+import { readFileSync } from "node:fs";
+import { Command, Option } from "commander";
+import { datasets } from "./datasets.ts";
+import { evaluate } from "./evaluate.ts";
+import { optimizerHelp, scheduleHelp } from "./help.ts";
+import { defaultOf } from "./recipe.ts";
+import type { Screen } from "./screen.ts";
+import { BASE_NAMES, type Given, HYPER_NAMES, parseFlag, SETTINGS, type Setting, type Value } from "./settings.ts";
+import { train } from "./train.ts";
+
+function version(): string {
+  const manifest = new URL("../../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version;
+}
+
+/** Both spellings of a switch, so that a flag can win over a config file either way. */
+function optionsOf(name: string, { flag, help, kind, group }: Setting, hidden: boolean): Option[] {
+  const text = defaultOf(name);
+  const option = (flags: string): Option => {
+    const made = new Option(flags, text === undefined ? help : `${help} (${text})`).helpGroup(`${group}:`);
+    if (kind !== "switch") made.argParser((value) => parseFlag(name, value));
+    return hidden ? made.hideHelp() : made;
+  };
+  return kind === "switch" ? [option(flag), option(flag.replace("--", "--no-"))] : [option(flag)];
+}
+
+function trainCommand(screen: Screen, done: (code: number) => void): Command {
+  const command = new Command("train")
+    .description("Train a classifier and save it.")
+    .argument("[data]", "mnist, fashion-mnist, or a folder of idx files such as ./digits")
+    .option("--config <file>", "JSON with the same settings, by their names here in camelCase; flags win")
+    .option("--verbose", "show programs, memory and compile time");
+  for (const [names, hidden] of [
+    [BASE_NAMES, false],
+    [HYPER_NAMES, true],
+  ] as const)
+    for (const name of names)
+      for (const option of optionsOf(name, SETTINGS[name] as Setting, hidden)) command.addOption(option);
+  command.addHelpText("after", () => `\n${optimizerHelp()}\n\n${scheduleHelp()}\n\n${EXAMPLES}`);
+  return command.action(async (data: string | undefined, options: Record<string, Value>) => {
+    const given: Record<string, Value> = data === undefined ? {} : { data };
+    for (const name of Object.keys(SETTINGS)) {
+      const value = options[name];
+      if (value !== undefined && command.getOptionValueSource(name) === "cli") given[name] = value;
+    }
+    const { config, verbose = false } = command.opts<{ config?: string; verbose?: boolean }>();
+    done(await train(screen, { given: given as Given, verbose, ...(config === undefined ? {} : { config }) }));
+  });
+}
+
+const EXAMPLES = `Examples:
+  downhill train mnist
+  downhill train mnist --model mlp --optimizer adam --epochs 5
+  downhill train ./digits --lr 0.05 --schedule "warmup 5% | cosine"
+  downhill train mnist --config runs/2025-01-31-142530-mnist-cnn/config.json`;
+
+/** Every command with its arguments and flags. `done` gets the exit code of a training. */
+export function program(screen: Screen, done: (code: number) => void): Command {
+  const root = new Command("downhill")
+    .description("Train neural networks: the whole step compiled to WebAssembly.")
+    .version(version())
+    .addCommand(trainCommand(screen, done))
+    .addCommand(
+      new Command("datasets")
+        .description("List the data sets known by name, and where they are.")
+        .action(async () => datasets(screen)),
+    )
+    .addCommand(
+      new Command("evaluate")
+        .description("Loss and accuracy of a saved run on a test set.")
+        .argument("<run>", "a run's folder, or its model.safetensors")
+        .argument("[data]", "as for train; default: what the run was trained on")
+        .option("--data-dir <folder>", SETTINGS.dataDir?.help ?? "")
+        .action(async (run: string, data: string | undefined, { dataDir }: { dataDir?: string }) =>
+          evaluate(screen, { run, data, dataDir }),
+        ),
+    );
+  for (const command of [root, ...root.commands])
+    command
+      .exitOverride()
+      .configureOutput({ writeErr: () => {}, writeOut: (text) => process.stdout.write(text) })
+      .configureHelp({ helpWidth: 80, showGlobalOptions: false })
+      .helpOption("-h, --help", "show this help");
+  return root.helpCommand(false);
+}
