@@ -44,6 +44,9 @@ export function summarize(workload, measured, ceilings, bandwidth) {
     };
   });
   const reference = Math.min(...rows.filter((row) => row.family === "pytorch").map((row) => row.medianMs ?? Infinity));
+  const load = loadOf(measured.flatMap(({ samples }) => samples));
+  // With its second processor taken, PyTorch collapses and a static split waits: that compares schedulers.
+  const comparable = threads === 1 || load.busy * 2 <= load.samples;
   const values = {
     first: measured.map(({ first }) => first),
     early: measured.map(({ samples }) => samples[0]?.early),
@@ -57,11 +60,14 @@ export function summarize(workload, measured, ceilings, bandwidth) {
     work,
     steps,
     rounds: Math.max(0, ...measured.map(({ samples }) => samples.length)),
-    load: loadOf(measured.flatMap(({ samples }) => samples)),
+    load,
+    comparable,
     differ: Math.max(spread(values.first) / AGREEMENT.first, spread(values.early) / AGREEMENT.early) > 1,
     contenders: rows.map((row) => ({
       ...row,
-      ...(row.medianMs !== undefined && Number.isFinite(reference) && { vsTorch: row.medianMs / reference }),
+      ...(comparable &&
+        row.medianMs !== undefined &&
+        Number.isFinite(reference) && { vsTorch: row.medianMs / reference }),
     })),
   };
 }
@@ -142,7 +148,7 @@ the median over that of PyTorch's best; MB: peak resident; loss: the first, and 
 
 /** @param {Summary} summary @param {boolean} withPhases */
 export function formatSummary(summary, withPhases) {
-  const { title, threads, unit, work, steps, rounds, load, contenders, kind, differ } = summary;
+  const { title, threads, unit, work, steps, rounds, load, contenders, kind, differ, comparable } = summary;
   const network = kind === "cnn" || kind === "mlp";
   const widths = [35, 7, 7, 6, 7, 5, 7, 4, 11];
   const rows = contenders
@@ -176,6 +182,7 @@ export function formatSummary(summary, withPhases) {
             .map(([phase, ms]) => `${phase} ${figure(ms)}`)
             .join(", ")} ms (one step)`,
         );
+  if (!comparable) lines.push("  Not compared with PyTorch: with several threads that needs an idle machine.");
   if (differ) lines.push("  THE LOSSES DIFFER, the first or those a few updates later: this is not the same work.");
   return lines.join("\n");
 }
@@ -221,11 +228,13 @@ export function formatSpeedups(summaries) {
   const lines = summaries.flatMap((many) => {
     const one = summaries.find(({ kind, size, threads }) => kind === many.kind && size === many.size && threads === 1);
     if (!one || many.threads === 1) return [];
+    const title = `${many.title}: ${threadsText(many.threads)} against one`;
+    if (!many.comparable) return [`${title}: not compared, the machine was not idle`];
     const pairs = many.contenders.flatMap(({ name, medianMs }) => {
       const alone = one.contenders.find((row) => row.name === name)?.medianMs;
       return alone && medianMs ? [[`  ${name}`.padEnd(37), `${fixed(alone / medianMs)}x`.padStart(8)].join(" ")] : [];
     });
-    return [`${many.title}: ${threadsText(many.threads)} against one`, ...pairs];
+    return [title, ...pairs];
   });
   return lines.join("\n");
 }

@@ -112,8 +112,8 @@ async function bench(options) {
   const ceilings = list.some(({ unit }) => unit === "GFLOP") ? await measureCeilings(nodes, options) : [];
   for (const { node, reproducible, fast, relaxedSimd } of ceilings)
     say(
-      `Ceiling, register-tiled loop, 1 thread, Node ${node}: ${reproducible.toFixed(1)} GFLOP/s reproducible, ${
-        relaxedSimd ? `${fast.toFixed(1)} fast` : "and fast is the same (no relaxed SIMD)"
+      `Ceiling (register-tiled loop, 1 thread), Node ${node}, GFLOP/s: ${reproducible.toFixed(1)} reproducible, ${
+        relaxedSimd ? `${fast.toFixed(1)} fast` : "fast the same"
       }`,
     );
 
