@@ -8,6 +8,8 @@ import { chooseVectorLoop, coefficient, mergeLoops, type SizedLoop, type Uses, u
 import { openLoops } from "./open-loops.ts";
 
 const UNROLL = 4;
+/** Terms after which running f32 sums are closed into a second level: rounding grows with this, not with the sum's length. */
+const CLOSE_AFTER = 128;
 
 /** A reduction: lanes along a kept axis where that is contiguous, else along a reduced one; the order of additions is fixed by the shape. */
 export function emitReduce(module: ModuleBuilder, target: Target, kernel: ReduceKernel): KernelCode {
@@ -98,6 +100,52 @@ function accumulation(op: ReduceKernel["op"], integer: boolean): Accumulation {
   };
 }
 
+type Accumulator = { readonly local: number; readonly type: "v128" | "f32" | "i32" };
+
+/** Two-level sums: `step` after each round of terms, `finish` once at the end leaves the totals in the accumulators. */
+type Closing = { readonly step: () => void; readonly finish: () => void };
+
+const KEPT_OPEN: Closing = { step: () => {}, finish: () => {} };
+
+function closing(
+  f: FuncBuilder,
+  op: ReduceKernel["op"],
+  integer: boolean,
+  rounds: number,
+  accumulators: readonly Accumulator[],
+): Closing {
+  if (op !== "sum" || integer || rounds <= 2 * CLOSE_AFTER) return KEPT_OPEN;
+  const left = f.local("i32");
+  f.i32(CLOSE_AFTER).set(left);
+  const pairs = accumulators.map(({ local, type }) => ({ local, type, closed: f.local(type) }));
+  const zero = (type: Accumulator["type"]): FuncBuilder => (type === "v128" ? f.f32x4Splat(0) : f.f32(0));
+  for (const { closed, type } of pairs) zero(type).set(closed);
+  const close = ({ local, type, closed }: (typeof pairs)[number], into: number): void => {
+    f.get(closed)
+      .get(local)
+      .op(type === "v128" ? "f32x4.add" : "f32.add")
+      .set(into);
+  };
+  return {
+    step: () => {
+      f.get(left).i32(1).op("i32.sub").tee(left).op("i32.eqz");
+      f.if(() => {
+        for (const pair of pairs) {
+          close(pair, pair.closed);
+          zero(pair.type).set(pair.local);
+        }
+        f.i32(CLOSE_AFTER).set(left);
+      });
+    },
+    finish: () => {
+      for (const pair of pairs) close(pair, pair.local);
+      for (const local of [left, ...pairs.map(({ closed }) => closed)]) f.release(local);
+    },
+  };
+}
+
+const lengthOf = (loops: readonly SizedLoop[]): number => loops.reduce((n, loop) => n * loop.size, 1);
+
 /** Lanes along a kept loop: blocks of vectors, then vectors, then elements, each with its own accumulators. */
 function reduceAcross(
   f: FuncBuilder,
@@ -158,6 +206,13 @@ function accumulate(
   const places = kernel.op === "argmax" ? sums.map(() => f.local(vector ? "v128" : "i32")) : [];
   for (const local of sums) constant().set(local);
   for (const local of places) (vector ? f.i32x4Splat(0) : f.i32(0)).set(local);
+  const levels = closing(
+    f,
+    kernel.op,
+    integer,
+    lengthOf(reduced),
+    sums.map((local) => ({ local, type })),
+  );
   openLoops(f, e, reduced, false, () => {
     sums.forEach((sum, u) => {
       e.atOffset(4 * u, () => {
@@ -172,7 +227,9 @@ function accumulate(
         f.set(sum);
       });
     });
+    levels.step();
   });
+  levels.finish();
   sums.forEach((sum, u) => {
     e.atOffset(4 * u, () =>
       e.store(kernel.target.buffer, kernel.index, mode, () =>
@@ -240,6 +297,11 @@ function reduceAlong(
   const tail = f.local(integer ? "i32" : "f32");
   for (const local of vectors) (integer ? f.i32x4Splat(ops.init) : f.f32x4Splat(ops.init)).set(local);
   (integer ? f.i32(ops.init) : f.f32(ops.init)).set(tail);
+  const rowRounds = Math.floor(inner.size / (4 * UNROLL)) + (Math.floor(inner.size / 4) % UNROLL) + (inner.size % 4);
+  const levels = closing(f, kernel.op, integer, lengthOf(others) * rowRounds, [
+    ...vectors.map((local): Accumulator => ({ local, type: "v128" })),
+    { local: tail, type: integer ? "i32" : "f32" },
+  ]);
   openLoops(f, e, others, false, () => {
     const at = f.local("i32");
     f.i32(0).set(at);
@@ -259,6 +321,7 @@ function reduceAlong(
               ops.combine(f, width === 4 ? "vector" : "scalar");
               f.set(sum);
             });
+          levels.step();
           e.advance(step);
           f.get(at).i32(step).op("i32.add").set(at);
           f.br(again);
@@ -272,6 +335,7 @@ function reduceAlong(
     e.loopLocals.delete(inner.loop);
     f.release(at);
   });
+  levels.finish();
   // ((0 1) (2 3)) of vectors, then of lanes, then the tail.
   const [a, b, c, d] = vectors as [number, number, number, number];
   f.get(a).get(b);
