@@ -86,7 +86,16 @@ class WasmBackend implements Backend {
   async compile(program: Program, store: StoreInterface): Promise<Executable> {
     if (!(store instanceof WasmStore) || store.memory !== this.memory)
       throw new OptionError("compile: got a store of another backend; expected one of this backend's.", "store");
-    return new WasmExecutable(this, program, store);
+    try {
+      return new WasmExecutable(this, program, store);
+    } catch (error) {
+      if (!(error instanceof MemoryError)) throw error;
+      // What was dropped comes back when it is collected, which takes a turn of the event loop.
+      await new Promise<void>((resume) => {
+        setTimeout(resume, 0);
+      });
+      return new WasmExecutable(this, program, store);
+    }
   }
 
   async close(): Promise<void> {
