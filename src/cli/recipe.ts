@@ -29,8 +29,8 @@ const RATES: Readonly<Record<string, number>> = { sgd: 0.1, momentum: 0.05 };
 const DEFAULTS = {
   model: "cnn",
   optimizer: "momentum",
-  schedule: "step 0.4/1ep",
-  epochs: 4,
+  schedule: "step 0.3/1ep",
+  epochs: 3,
   batchSize: 64,
   seed: 1,
   out: "runs",
