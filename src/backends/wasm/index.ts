@@ -290,7 +290,7 @@ class WasmExecutable implements Executable {
       throw error instanceof MemoryError ? new MemoryError(`${error.message} ${this.advice(total)}`) : error;
     }
     executableRegions.register(this, { backend, region, id: backend.nextProgram });
-    memory.bytes(region.offset, region.bytes).fill(0);
+    if (!region.fresh) memory.bytes(region.offset, region.bytes).fill(0);
     const claims = region.offset + plan.bytes;
     memory.view("i32", claims, 1)[0] = claims + CLAIM_BYTES;
     const scratchStart = claims + CLAIM_BYTES + 2 * claimBytes;

@@ -9,7 +9,8 @@ const PAGE = 65_536;
 /** wasm32 addresses 4 GiB; the last page is left out, so that no end address wraps. */
 export const MAX_PAGES = 65_535;
 
-export type Region = { readonly offset: number; readonly bytes: number };
+/** `fresh`: never handed out before, so still all zero. */
+export type Region = { readonly offset: number; readonly bytes: number; readonly fresh: boolean };
 
 /** The one memory of a backend, handed out in regions. */
 export class Memory {
@@ -17,6 +18,7 @@ export class Memory {
   readonly shared: boolean;
   private readonly free: { offset: number; bytes: number }[] = [];
   private end = FIRST_FREE;
+  private highest = FIRST_FREE;
 
   constructor(shared: boolean) {
     this.shared = shared;
@@ -33,7 +35,7 @@ export class Memory {
     const index = this.free.findIndex((f) => f.bytes >= bytes);
     const found = this.free[index];
     if (found) {
-      const region = { offset: found.offset, bytes };
+      const region = { offset: found.offset, bytes, fresh: false };
       found.offset += bytes;
       found.bytes -= bytes;
       if (found.bytes === 0) this.free.splice(index, 1);
@@ -52,7 +54,9 @@ export class Memory {
       }
     }
     this.end = offset + bytes;
-    return { offset, bytes };
+    const fresh = offset >= this.highest;
+    this.highest = Math.max(this.highest, this.end);
+    return { offset, bytes, fresh };
   }
 
   release({ offset, bytes }: Region): void {
@@ -88,52 +92,52 @@ export class Memory {
 
   writeArray(offset: number, layout: Layout, dtype: DType, shape: Shape, data: HostData): void {
     const to = this.view(dtype, offset, layout.size);
-    eachElement(
-      shape,
-      layout,
-      (at, i) => {
-        to[at] = data[i] as number;
-      },
-      (at, i, count) => to.set(data.subarray(i, i + count), at),
-    );
+    eachRow(shape, layout, (at, i, count, stride) => {
+      if (stride === 1) to.set(data.subarray(i, i + count), at);
+      else for (let k = 0; k < count; k++) to[at + k * stride] = data[i + k] as number;
+    });
   }
 
   readArray(offset: number, layout: Layout, dtype: DType, shape: Shape): HostArray {
     const from = this.view(dtype, offset, layout.size);
     const data = newData(dtype, sizeOf(shape));
-    eachElement(
-      shape,
-      layout,
-      (at, i) => {
-        data[i] = from[at] as number;
-      },
-      (at, i, count) => data.set(from.subarray(at, at + count), i),
-    );
+    eachRow(shape, layout, (at, i, count, stride) => {
+      if (stride === 1) data.set(from.subarray(at, at + count), i);
+      else for (let k = 0; k < count; k++) data[i + k] = from[at + k * stride] as number;
+    });
     return new HostArray(dtype, shape, data);
   }
 }
 
-/** Visits elements in row-major order with their place in a layout; contiguous rows as a whole. */
-function eachElement(
+/** Visits an array in row-major order, in rows of `count` elements that lie `stride` apart from `at` on. */
+function eachRow(
   shape: Shape,
   { strides, offset }: Layout,
-  one: (at: number, i: number) => void,
-  run: (at: number, i: number, count: number) => void,
+  visit: (at: number, i: number, count: number, stride: number) => void,
 ): void {
-  let dense = 1;
+  if (sizeOf(shape) === 0) return;
+  // Trailing axes that lie one after another are one row.
   let split = shape.length;
-  while (split > 0 && (shape[split - 1] === 1 || strides[split - 1] === dense)) dense *= shape[--split] as number;
+  let count = 1;
+  let stride = 1;
+  while (split > 0) {
+    const size = shape[split - 1] as number;
+    const own = strides[split - 1] as number;
+    if (size !== 1 && count !== 1 && own !== count * stride) break;
+    if (size !== 1 && count === 1) stride = own;
+    count *= size;
+    split--;
+  }
   let i = 0;
   const walk = (axis: number, at: number): void => {
     if (axis === split) {
-      if (dense === 1) one(at, i);
-      else run(at, i, dense);
-      i += dense;
+      visit(at, i, count, stride);
+      i += count;
       return;
     }
     for (let k = 0; k < (shape[axis] as number); k++) walk(axis + 1, at + k * (strides[axis] as number));
   };
-  if (sizeOf(shape) > 0) walk(0, offset);
+  walk(0, offset);
 }
 
 export function megabytes(bytes: number): string {
