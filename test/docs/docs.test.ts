@@ -86,6 +86,7 @@ function typeErrors(all: readonly Block[]): Map<string, string[]> {
       paths: {
         downhill: [join(root, "src/index.ts")],
         "downhill/node": [join(root, "src/index.node.ts")],
+        "downhill/web": [join(root, "src/index.web.ts")],
         "downhill/testing": [join(root, "src/testing/index.ts")],
       },
     },

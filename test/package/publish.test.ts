@@ -48,7 +48,14 @@ describe("the packed package", () => {
     const expected = ["node10", "node16-cjs"];
     const report: { analysis: { entrypoints: object }; problems: Record<string, { resolutionKind?: string }[]> } =
       JSON.parse(await node(root, attw, tarball, "--profile", "esm-only", "--format", "json"));
-    expect(Object.keys(report.analysis.entrypoints)).toEqual([".", "./node", "./testing", "./package.json"]);
+    expect(Object.keys(report.analysis.entrypoints)).toEqual([
+      ".",
+      "./node",
+      "./web",
+      "./web/worker",
+      "./testing",
+      "./package.json",
+    ]);
     const problems = Object.values(report.problems).flat();
     expect(problems.filter(({ resolutionKind = "" }) => !expected.includes(resolutionKind))).toEqual([]);
   });
@@ -67,10 +74,11 @@ describe("a project that installs it", () => {
       join(project, "entries.js"),
       `import * as main from "downhill";
       import * as node from "downhill/node";
+      import * as web from "downhill/web";
       import * as testing from "downhill/testing";
-      console.log(JSON.stringify([typeof main.fit, typeof node.mnist, Object.keys(testing).length > 0]));`,
+      console.log(JSON.stringify([typeof main.fit, typeof node.mnist, typeof web.fit, Object.keys(testing).length > 0]));`,
     );
-    expect(JSON.parse(await node(project, "entries.js"))).toEqual(["function", "function", true]);
+    expect(JSON.parse(await node(project, "entries.js"))).toEqual(["function", "function", "function", true]);
   });
 
   test.each(["NodeNext", "Bundler"])("type-checks it with %s resolution, its declarations included", async (kind) => {
@@ -79,8 +87,9 @@ describe("a project that installs it", () => {
       join(project, "use.ts"),
       `import { nn, optim } from "downhill";
       import { mnist } from "downhill/node";
+      import { webBackend } from "downhill/web";
       import * as testing from "downhill/testing";
-      export const all: unknown[] = [nn.relu(), optim.sgd, mnist, testing];
+      export const all: unknown[] = [nn.relu(), optim.sgd, mnist, webBackend, testing];
       // @ts-expect-error a layer is not a number
       export const wrong: number = nn.relu();`,
     );

@@ -1,0 +1,16 @@
+import { type CompileFunction, compileWith } from "./train/compile.ts";
+import { type FitFunction, fitWith } from "./train/fit.ts";
+import { type LoadFunction, type LoadSource, loadWith } from "./train/load.ts";
+import { type WebBackendOptions, webBackend } from "./web/default-backend.ts";
+
+export * from "./index.ts";
+export { type WebBackend, type WebBackendOptions, webBackend } from "./web/default-backend.ts";
+
+/** `fit` on workers where the page is cross-origin isolated, else on the calling thread. */
+export const fit: FitFunction<WebBackendOptions> = fitWith(webBackend);
+
+/** `load` from an address or from bytes, on workers where the page is cross-origin isolated. */
+export const load: LoadFunction<LoadSource, WebBackendOptions> = loadWith(webBackend);
+
+/** A training step of your own, on workers where the page is cross-origin isolated. */
+export const compile: CompileFunction = compileWith(() => webBackend());
