@@ -15,12 +15,24 @@ export function backward(
   cotangents: readonly Tensor[],
 ): (Tensor | null)[] {
   const end = tracer.equations.length;
+  const ranges = new Map<number, CustomRange>();
+  for (const range of tracer.customRanges)
+    if (range.start >= start && range.end <= end) {
+      // Of two ranges that end together the enclosing one rules.
+      const known = ranges.get(range.end);
+      if (!known || range.start < known.start) ranges.set(range.end, range);
+    }
+
   const live = new Set(wrt.map((t) => t.variable.id));
   for (let i = start; i < end; i++) {
     const eq = tracer.equations[i] as (typeof tracer.equations)[number];
     const blocked = isPrimitive(eq.primitive) && primitiveOf(eq.primitive).vjp === "none";
     if (!blocked && eq.inputs.some((v) => live.has(v.id)))
       for (const v of eq.outputs) if (v.aval.dtype === "f32") live.add(v.id);
+    // A rule of the user's carries gradients across what has no derivative.
+    const range = ranges.get(i + 1);
+    if (range?.inputs.some((t) => live.has(t.variable.id)) && range.output.dtype === "f32")
+      live.add(range.output.variable.id);
   }
   const found = new Map<number, Tensor>();
   const accumulate = (at: Tensor, g: Tensor | null | undefined): void => {
@@ -31,14 +43,6 @@ export function backward(
   outputs.forEach((output, i) => {
     accumulate(output, cotangents[i] as Tensor);
   });
-
-  const ranges = new Map<number, CustomRange>();
-  for (const range of tracer.customRanges)
-    if (range.start >= start && range.end <= end) {
-      // Of two ranges that end together the enclosing one rules.
-      const known = ranges.get(range.end);
-      if (!known || range.start < known.start) ranges.set(range.end, range);
-    }
 
   for (let i = end - 1; i >= start; i--) {
     const range = ranges.get(i + 1);

@@ -238,6 +238,13 @@ describe("custom derivatives and stops", () => {
     // d(x³)³ with each factor doubled: 6 x² · 6 x⁶
     expect(await gradientAt(scanned, array([1]))).toEqual([36]);
   });
+  test("a custom derivative carries gradients across what has none", async () => {
+    const rounded = customVjp(
+      (x) => x.round(),
+      (g) => [g],
+    );
+    expect(await gradientAt((x) => rounded(x.mul(2)).square(), array([0.6, 1.4]))).toEqual([4, 12]);
+  });
   test("stopGradient cuts one of two paths", async () => {
     expect(await gradientAt((x) => x.mul(x.stopGradient()), array([3]))).toEqual([3]);
   });
