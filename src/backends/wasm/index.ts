@@ -15,7 +15,7 @@ import { simplify } from "../../compile/simplify.ts";
 import { formStages } from "../../compile/stages.ts";
 import { type Aval, bytesOf, formatAval, type HostData, sameShape, sizeOf } from "../../core/dtype.ts";
 import { MemoryError, OptionError, ShapeError } from "../../core/errors.ts";
-import { type HostArray, newData } from "../../core/host-array.ts";
+import { HostArray, newData } from "../../core/host-array.ts";
 import type { Input, Phase, Program } from "../../ir/program.ts";
 import { ModuleBuilder } from "./asm/module.ts";
 import { type Crew, InlineCrew, type Marks, type Spawn, WorkerCrew } from "./crew.ts";
@@ -110,6 +110,11 @@ type Entry = {
   order: readonly number[] | undefined;
 };
 
+/** A store holds values, not the arrays that brought them. */
+function copyOf({ dtype, shape, data }: HostArray): HostArray {
+  return new HostArray(dtype, shape, data.slice());
+}
+
 /** Regions come back when the store that owns them is collected. */
 const storeRegions = new FinalizationRegistry<{ readonly memory: Memory; readonly regions: Region[] }>(
   ({ memory, regions }) => {
@@ -145,7 +150,7 @@ class WasmStore implements StoreInterface {
   write(path: string, value: HostArray): void {
     const known = this.entries.get(path);
     if (!known) {
-      this.entries.set(path, { aval: value.aval, pending: value, placed: null, order: undefined });
+      this.entries.set(path, { aval: value.aval, pending: copyOf(value), placed: null, order: undefined });
       return;
     }
     if (known.aval.dtype !== value.dtype || !sameShape(known.aval.shape, value.shape))
@@ -154,7 +159,7 @@ class WasmStore implements StoreInterface {
         path,
       );
     if (known.placed) this.put(known.placed, value);
-    else known.pending = value;
+    else known.pending = copyOf(value);
   }
 
   private put({ buffer, region }: NonNullable<Entry["placed"]>, value: HostArray): void {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { MemoryError } from "../../core/errors.ts";
+import { HostArray } from "../../core/host-array.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import { traceProgram } from "../../trace/trace.ts";
 import { wasmBackend } from "./index.ts";
@@ -44,5 +45,19 @@ test("a step beyond the memory there is, is refused before it runs, with a batch
   const tried = Number(/try a batch of (\d+)/.exec(String(refused))?.[1]);
   expect(tried).toBeGreaterThan(1_000);
   expect(tried).toBeLessThan(batch);
+  await backend.close();
+});
+
+test("an array changed after it was written does not change the store", async () => {
+  const backend = wasmBackend();
+  const store = backend.createStore();
+  const data = Float32Array.of(1, 2);
+  store.write("state.w", new HostArray("f32", [2], data));
+  data[0] = 7;
+  const program = traceProgram([{ path: "state.w", aval: { dtype: "f32", shape: [2] }, role: "state" }], ([w]) => [
+    { path: "y", value: (w as Tensor).mul(1), role: "result" },
+  ]);
+  const { results } = await (await backend.compile(program, store)).run(1, {});
+  expect([...(results.y as Float32Array)]).toEqual([1, 2]);
   await backend.close();
 });
