@@ -22,7 +22,7 @@ export {
   TrainingError,
 } from "./core/errors.ts";
 export { array, HostArray, zeros } from "./core/host-array.ts";
-export type { Tree } from "./core/tree.ts";
+export { leavesOf, mapTree, type Tree, zipTrees } from "./core/tree.ts";
 export {
   classCounts,
   type Dataset,
