@@ -42,5 +42,14 @@ const untyped = compileStep as unknown as (backend: Backend, fn: unknown, option
 
 /** `compile` with what makes a backend where none is given. */
 export function compileWith(makeBackend: () => Backend): CompileFunction {
-  return (fn, options) => untyped(options.backend ?? makeBackend(), fn, options);
+  return async (fn, options) => {
+    if (options.backend) return untyped(options.backend, fn, options);
+    const backend = makeBackend();
+    try {
+      return await untyped(backend, fn, options);
+    } catch (error) {
+      await backend.close();
+      throw error;
+    }
+  };
 }

@@ -101,7 +101,7 @@ export function fitWith<B>(makeBackend: MakeBackend<B>): FitFunction<B> {
     return new Training(async () => {
       const backend = options.backend ?? (await makeBackend(options));
       return { ...settings, backend, task };
-    }) as Fit<never, never>;
+    }, options.backend === undefined) as Fit<never, never>;
   };
 }
 
@@ -139,15 +139,17 @@ class Training implements Fit<HostTree, HostTree> {
   private readonly stopper: { stop: boolean } = { stop: false };
   private channel: EpochChannel | undefined;
 
-  constructor(options: () => Promise<TrainerOptions>) {
-    this.result = this.run(options);
+  constructor(options: () => Promise<TrainerOptions>, ownsBackend: boolean) {
+    this.result = this.run(options, ownsBackend);
   }
 
-  private async run(prepare: () => Promise<TrainerOptions>): Promise<Run> {
+  private async run(prepare: () => Promise<TrainerOptions>, ownsBackend: boolean): Promise<Run> {
     await Promise.resolve();
     let place: () => string | undefined = () => undefined;
+    let own: Backend | undefined;
     try {
       const options = await prepare();
+      if (ownsBackend) own = options.backend;
       place = () => options.sink?.place;
       const trainer = new Trainer(options);
       const reason = await trainer.run(async (event) => {
@@ -173,6 +175,10 @@ class Training implements Fit<HostTree, HostTree> {
         toBytes: () => model.toBytes(),
         close: () => model.close(),
       };
+    } catch (error) {
+      // Nobody else holds it, and in a browser its workers would stay as long as the page.
+      await own?.close();
+      throw error;
     } finally {
       this.channel?.close();
     }

@@ -29,7 +29,13 @@ export type LoadFunction<S, B = unknown> = <X extends HostTree = HostArray, Y ex
 export function loadWith<B>(makeBackend: MakeBackend<B | undefined>): LoadFunction<LoadSource, B> {
   return async <X extends HostTree, Y extends HostTree>(source: LoadSource, options?: LoadModelOptions & B) => {
     const { bytes, name } = await read(source);
-    return loadModel<X, Y>(bytes, name, await makeBackend(options), options);
+    const backend = await makeBackend(options);
+    try {
+      return loadModel<X, Y>(bytes, name, backend, options);
+    } catch (error) {
+      await backend.close();
+      throw error;
+    }
   };
 }
 
