@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import * as downhill from "../../src/index.node.ts";
 import { requireBuilt, root } from "../built.ts";
 import { findChromium, launchChromium } from "./chromium.ts";
-import { type Outcome, predict, type Scenario, train } from "./scenarios.ts";
+import { isFused, type Outcome, predict, type Scenario, train } from "./scenarios.ts";
 import { type ServeOptions, type Server, serve } from "./serve.ts";
 
 const chromium = findChromium();
@@ -104,10 +104,36 @@ describe.skipIf(chromium === undefined)("in Chromium", () => {
     expect(await run(doubled)).toEqual({ sum: [6], w: [11, 22, 33] });
   });
 
+  test.each([true, false])("a worker of the page's own trains as the page does (isolated: %s)", async (isolated) => {
+    const { page } = await visit({ isolated });
+    const outcome = await page.evaluate(`new Promise((resolve) => {
+      const code = \`
+        import * as downhill from "\${origin}/dist/index.web.js";
+        import { train } from "\${origin}/test/browser/scenarios.ts";
+        postMessage({ workers: downhill.webBackend({ threads: 2 }).workers, ...await train(downhill, "cnn") });\`;
+      const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })), { type: "module" });
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = ({ message }) => resolve(message);
+    })`);
+    expect(outcome).toEqual({ workers: isolated ? 2 : 0, ...(await train(downhill, "cnn")) });
+  });
+
+  test("a training that fails leaves no worker behind", async () => {
+    const { page, run } = await visit({ isolated: true });
+    const failing = `scenarios.train(downhill, "mlp", {
+      threads: 3,
+      callbacks: [{ name: "fails", on({ type }) { if (type === "step") throw new Error("no more"); } }],
+    }).then(() => "none", ({ message }) => message)`;
+    expect(await run(failing)).toBe("no more");
+    await expect.poll(() => page.workers().length).toBe(0);
+    expect(await run("downhill.webBackend({ threads: 3 }).workers")).toBe(3);
+    await expect.poll(() => page.workers().length).toBe(3);
+  });
+
   test.each([true, false])("the mode reaches the compiler (isolated: %s)", async (isolated) => {
     const { run } = await visit({ isolated });
-    expect(await run(`scenarios.isFused(downhill, "reproducible")`)).toBe(false);
-    expect(await run(`scenarios.isFused(downhill, "fast")`)).toBe(true);
+    expect(await run(`scenarios.${isFused.name}(downhill, "reproducible")`)).toBe(false);
+    expect(await run(`scenarios.${isFused.name}(downhill, "fast")`)).toBe(true);
   });
 
   describe("under a policy that forbids blob: workers", () => {
