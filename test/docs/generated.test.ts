@@ -10,7 +10,8 @@ const pages = readdirSync(join(root, "docs"))
   .filter(({ text }) => namesIn(text).length > 0);
 
 describe("generated tables", () => {
-  test.each(pages)("docs/$name says what the code says (`npm run docs` rewrites it)", async ({ name, text }) => {
+  const named = pages.map(({ name, text }): [string, string] => [name, text]);
+  test.each(named)("docs/%s says what the code says (`npm run docs` rewrites it)", async (name, text) => {
     await expect(withTables(name, text)).toMatchFileSnapshot(join(root, "docs", name));
   });
 
