@@ -64,7 +64,9 @@ export async function train(screen: Screen, flags: TrainFlags): Promise<number> 
   }
   if (interrupts.signal.aborted) {
     const { length } = run.history;
-    screen.line(`Stopped after ${length} of ${recipe.epochs} epochs; what was trained is in ${sink.place}`);
+    screen.line(
+      `Stopped after ${length} of ${recipe.epochs} epoch${recipe.epochs === 1 ? "" : "s"}; what was trained is in ${sink.place}`,
+    );
     await run.close();
     return interrupts.exitCode;
   }
@@ -124,7 +126,7 @@ function describe(
   );
   screen.line(
     `${recipe.model}, ${recipe.optimizer}, rate ${recipe.lr} (${recipe.schedule})${hypers.join("")}, ` +
-      `batch ${recipe.batchSize}, ${recipe.epochs} epochs, seed ${recipe.seed}`,
+      `batch ${recipe.batchSize}, ${recipe.epochs} epoch${recipe.epochs === 1 ? "" : "s"}, seed ${recipe.seed}`,
   );
 }
 

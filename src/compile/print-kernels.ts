@@ -82,7 +82,7 @@ class ScalarPrinter {
   }
 }
 
-const nest = (loops: readonly Loop[]): string => loops.map((l) => `${loopName(l)} < ${l.size}`).join(", ");
+const nest = (loops: readonly Loop[]): string => loops.map((l) => `${loopName(l)} < ${l.size}`).join(", ") || "one";
 const axes = (list: readonly Axis[]): string => list.map((a) => a.size).join(" x ") || "1";
 
 function formatKernel(kernel: Kernel): string[] {

@@ -6,7 +6,7 @@ import { leavesOf, mapTree, type Tree, unflatten } from "../core/tree.ts";
 import type { Program } from "../ir/program.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { Key } from "../trace/random.ts";
-import { type InputSpec, inPhase, type OutputSpec, type Tracer, traceProgram } from "../trace/trace.ts";
+import { beginPhase, type InputSpec, inPhase, type OutputSpec, type Tracer, traceProgram } from "../trace/trace.ts";
 import type { Backend, Executable, Feeds, RunOptions, RunReport, Store } from "./backend.ts";
 
 type TensorTree = Tree<Tensor>;
@@ -37,7 +37,7 @@ export interface StepContext {
   readonly step: Tensor;
   /** A scalar fed anew each step: changing it never recompiles. `map` runs on the host in doubles, its result is rounded to f32. */
   hyper(name: string, value: HyperValue, map?: (value: number) => number): Tensor;
-  /** What an update rule needs. */
+  /** What an update rule needs. What is traced after this counts as the update in printed programs and times. */
   forUpdate<P extends TensorTree>(params: P, loss: Tensor): UpdateInputs<P>;
 }
 
@@ -107,7 +107,10 @@ function trace<S extends HostTree, B extends Tree<HostArray | Aval>, D extends H
       key: new Key(at.get("key") as Tensor),
       step: completed,
       hyper,
-      forUpdate: (params, loss) => ({ params, loss, step: completed, hyper }),
+      forUpdate: (params, loss) => {
+        beginPhase(completed, "update");
+        return { params, loss, step: completed, hyper };
+      },
     };
     const result = fn(
       pick(options.state, "state") as Traced<S>,

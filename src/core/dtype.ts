@@ -9,6 +9,9 @@ export type Aval = { readonly dtype: DType; readonly shape: Shape };
 /** Storage of host arrays. A `Float64Array` under dtype f32 is the reference backend's double-precision reading of f32. */
 export type HostData = Float64Array | Float32Array | Int32Array | Uint8Array;
 
+/** Of f32. Smaller magnitudes are denormal; in a program's state they are 0. */
+export const SMALLEST_NORMAL: number = 2 ** -126;
+
 export function bytesOf(dtype: DType): 1 | 4 {
   return dtype === "u8" || dtype === "bool" ? 1 : 4;
 }

@@ -4,6 +4,7 @@ import type { Spawn } from "../backends/wasm/crew.ts";
 /** Starts worker threads from source text, so that no file has to be found beside a bundle. An idle one never keeps the process alive. */
 export const spawnThread: Spawn = (source) => {
   const bootstrap = `const { parentPort } = require("node:worker_threads");
+const __name = (f) => f; // bundlers that keep names call this
 (${source})({ post: (m) => parentPort.postMessage(m), onMessage: (f) => parentPort.on("message", f) });`;
   const worker = new Worker(bootstrap, { eval: true });
   return {

@@ -123,6 +123,10 @@ export class Tensor {
 
   private binary(primitive: string, other: TensorLike, swap = false): Tensor {
     const right = typeof other === "number" ? this.full(other) : other;
+    if (!(right instanceof Tensor))
+      throw new TraceError(
+        `${primitive}: got ${typeof right} beside ${formatAval(this.aval)}; expected a tensor or a number. Wrap an array with x.constant(array(...)).`,
+      );
     if (right.dtype !== this.dtype)
       throw new ShapeError(
         `${primitive}: got ${formatAval(this.aval)} and ${formatAval(right.aval)}; expected one dtype. Use .cast("${this.dtype}").`,

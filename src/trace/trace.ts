@@ -181,6 +181,11 @@ export function inPhase<T>(anyTensor: Tensor, phase: Phase, f: () => T): T {
   }
 }
 
+/** Counts all that follows towards a part of the step, until another begins. */
+export function beginPhase(anyTensor: Tensor, phase: Phase): void {
+  (anyTensor.trace as Tracer).root.phase = phase;
+}
+
 /** Names the equations made by `f`: shape errors begin with the scope, e.g. a layer's path. */
 export function inScope<T>(anyTensor: Tensor, scope: string, f: () => T): T {
   const { root } = anyTensor.trace as Tracer;

@@ -1,5 +1,5 @@
 import type { Backend, Executable, Feeds, Results, RunOptions, RunReport } from "../../compile/backend.ts";
-import { type Aval, formatAval, type HostData, sameShape, sizeOf } from "../../core/dtype.ts";
+import { type Aval, formatAval, type HostData, SMALLEST_NORMAL, sameShape, sizeOf } from "../../core/dtype.ts";
 import { OptionError, ShapeError } from "../../core/errors.ts";
 import { HostArray } from "../../core/host-array.ts";
 import { printProgram } from "../../ir/print.ts";
@@ -33,6 +33,13 @@ export function referenceBackend(options: ReferenceOptions = {}): Backend {
     },
     close: async () => {},
   };
+}
+
+/** f32 state never holds a denormal number, as the compiled backends keep it; doubles stay as they are. */
+function settled(data: HostData): HostData {
+  if (data instanceof Float32Array)
+    for (let i = 0; i < data.length; i++) if (Math.abs(data[i] as number) < SMALLEST_NORMAL) data[i] = 0;
+  return data;
 }
 
 class ReferenceExecutable implements Executable {
@@ -75,7 +82,7 @@ class ReferenceExecutable implements Executable {
       for (const [i, { path, role }] of program.outputs.entries()) {
         const { dtype, shape, data } = outputs[i] as HostArray;
         // A feed's buffer belongs to the caller, who may write to it again.
-        if (role === "state") states.set(path, new HostArray(dtype, shape, data.slice()));
+        if (role === "state") states.set(path, new HostArray(dtype, shape, settled(data.slice())));
         else collected[path]?.set(data, step * data.length);
       }
       store.replace(states);

@@ -4,7 +4,7 @@ import { FuncBuilder, type IndexSpaces, type ValType, valTypeBytes } from "./fun
 import { opcodes } from "./opcodes.ts";
 import { bodyLines, floatText, identifiers, stringLiteral, typeUse } from "./text.ts";
 
-export { FuncBuilder, type Label, type ValType } from "./func.ts";
+export { FuncBuilder, type ValType } from "./func.ts";
 export type { OpName } from "./opcodes.ts";
 
 type FunctionType = { readonly params: readonly ValType[]; readonly results: readonly ValType[] };
