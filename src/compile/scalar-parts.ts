@@ -1,14 +1,8 @@
-import type { Scalar } from "../ir/loops.ts";
+import type { Index, Scalar } from "../ir/loops.ts";
 
-/** What a scalar expression is made of, computed indices included. */
-export function partsOf(node: Scalar): readonly Scalar[] {
+/** The expressions that a node computes with, those of its addresses left out. */
+export function operandsOf(node: Scalar): readonly Scalar[] {
   switch (node.kind) {
-    case "const":
-      return [];
-    case "index":
-      return node.index.dynamic ? [node.index.dynamic.value] : [];
-    case "load":
-      return node.index.flatMap((i) => (i.dynamic ? [i.dynamic.value] : []));
     case "unary":
     case "cast":
       return [node.a];
@@ -17,10 +11,19 @@ export function partsOf(node: Scalar): readonly Scalar[] {
     case "select":
       return [node.condition, node.a, node.b];
     case "guard":
-      return [
-        ...node.ranges.flatMap((r) => (r.index.dynamic ? [r.index.dynamic.value] : [])),
-        node.inside,
-        node.outside,
-      ];
+      return [node.inside, node.outside];
+    default:
+      return [];
   }
+}
+
+function indicesOf(node: Scalar): readonly Index[] {
+  if (node.kind === "index") return [node.index];
+  if (node.kind === "load") return node.index;
+  return node.kind === "guard" ? node.ranges.map((range) => range.index) : [];
+}
+
+/** What a scalar expression is made of, computed indices included. */
+export function partsOf(node: Scalar): readonly Scalar[] {
+  return [...indicesOf(node).flatMap((index) => (index.dynamic ? [index.dynamic.value] : [])), ...operandsOf(node)];
 }

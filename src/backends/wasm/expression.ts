@@ -1,10 +1,11 @@
 import type { Buffer, View } from "../../compile/kernel.ts";
+import { operandsOf, partsOf } from "../../compile/scalar-parts.ts";
 import { bytesOf } from "../../core/dtype.ts";
 import type { Index, Loop, Scalar } from "../../ir/loops.ts";
 import type { FuncBuilder } from "./asm/module.ts";
 import { SCRATCH, type Target } from "./kernel-code.ts";
 import { lanes, scalarBinaryOp, scalarCast, vectorBinaryOp, vectorCast, vectorUnary } from "./lane-ops.ts";
-import { childrenOf, coefficient, dependsOn, indexDependsOn } from "./nest.ts";
+import { coefficient, dependsOn, indexDependsOn } from "./nest.ts";
 
 export type Mode = "vector" | "scalar";
 
@@ -48,10 +49,7 @@ export class ExpressionEmitter {
       const count = this.uses.get(node) ?? 0;
       this.uses.set(node, count + 1);
       if (count > 0) return;
-      for (const child of childrenOf(node)) visit(child);
-      const dynamic =
-        node.kind === "load" ? node.index[0]?.dynamic : node.kind === "index" ? node.index.dynamic : undefined;
-      if (dynamic) visit(dynamic.value);
+      for (const part of partsOf(node)) visit(part);
     };
     for (const root of roots) visit(root);
   }
@@ -143,7 +141,7 @@ export class ExpressionEmitter {
         if (decided !== undefined) visit(decided ? node.inside : node.outside);
         return;
       }
-      for (const child of childrenOf(node)) visit(child);
+      for (const child of operandsOf(node)) visit(child);
     };
     for (const root of roots) visit(root);
   }

@@ -1,4 +1,5 @@
 import type { Buffer, View } from "../../compile/kernel.ts";
+import { operandsOf } from "../../compile/scalar-parts.ts";
 import { bytesOf } from "../../core/dtype.ts";
 import type { Index, Loop, Range, Scalar } from "../../ir/loops.ts";
 
@@ -52,28 +53,12 @@ export function usesOf(
         visit(node.outside);
         return;
       default:
-        for (const child of childrenOf(node)) visit(child);
+        for (const child of operandsOf(node)) visit(child);
     }
   };
   for (const value of values) visit(value);
   for (const { index } of stores) visitIndex(index);
   return { accesses, positions, guards, nodes: seen.size };
-}
-
-export function childrenOf(node: Scalar): readonly Scalar[] {
-  switch (node.kind) {
-    case "unary":
-    case "cast":
-      return [node.a];
-    case "binary":
-      return [node.a, node.b];
-    case "select":
-      return [node.condition, node.a, node.b];
-    case "guard":
-      return [node.inside, node.outside];
-    default:
-      return [];
-  }
 }
 
 export function coefficient(index: Index, loop: Loop): number {
@@ -110,7 +95,7 @@ export function dependsOn(node: Scalar, loop: Loop, memo: Map<Scalar, boolean> =
   if (node.kind === "load") result = indexDependsOn(node.index[0] as Index, loop, memo);
   else if (node.kind === "index") result = indexDependsOn(node.index, loop, memo);
   else {
-    result = childrenOf(node).some((child) => dependsOn(child, loop, memo));
+    result = operandsOf(node).some((child) => dependsOn(child, loop, memo));
     if (node.kind === "guard") result ||= node.ranges.some((r) => indexDependsOn(r.index, loop, memo));
   }
   memo.set(node, result);
