@@ -330,6 +330,19 @@ export class ExpressionEmitter {
         this.vectorBinary(node);
         return;
       case "select":
+        // A mask is one instruction where a bitselect is several: relu's gradient, and the flush of denormal state.
+        if (isZero(node.b)) {
+          this.vector(node.a);
+          this.vector(node.condition);
+          f.op("v128.and");
+          return;
+        }
+        if (isZero(node.a)) {
+          this.vector(node.b);
+          this.vector(node.condition);
+          f.op("v128.andnot");
+          return;
+        }
         this.vector(node.a);
         this.vector(node.b);
         this.vector(node.condition);
@@ -609,4 +622,9 @@ export class ExpressionEmitter {
     }
     f.release(value);
   }
+}
+
+/** All bits clear: not -0. */
+function isZero(node: Scalar): boolean {
+  return node.kind === "const" && Object.is(node.value, 0);
 }
