@@ -34,6 +34,11 @@ class Quadratic:
     def start(self):
         return [np.array(self.data["start"])]
 
+    def loss(self, params):
+        (x,) = params
+        h, b = (np.array(self.data[k], x.dtype) for k in "hb")
+        return (h * (x - b) ** 2).sum() / 2
+
     def gradient(self, params):
         (x,) = params
         h, b = (np.array(self.data[k], x.dtype) for k in "hb")
@@ -48,6 +53,10 @@ class Rosenbrock:
 
     def start(self):
         return [np.array(self.data["start"])]
+
+    def loss(self, params):
+        x, y = params[0]
+        return ((1 - x) ** 2 + 100 * (y - x * x) ** 2) / 100
 
     def gradient(self, params):
         x, y = params[0]
@@ -75,6 +84,11 @@ class Mlp:
         layers = self.data["start"]
         return [np.array(layers[layer][kind]) for layer in ("hidden", "output") for kind in ("weight", "bias")]
 
+    def loss(self, params):
+        w1, b1, w2, b2 = params
+        x, y = (np.array(self.data[k], w1.dtype) for k in "xy")
+        return ((np.tanh(x @ w1.T + b1) @ w2.T + b2 - y) ** 2).mean()
+
     def gradient(self, params):
         w1, b1, w2, b2 = params
         x, y = (np.array(self.data[k], w1.dtype) for k in "xy")
@@ -92,7 +106,42 @@ class Mlp:
             assert np.allclose(mine, theirs.grad.numpy(), rtol=1e-13, atol=1e-15)
 
 
+class Matrices:
+    """|A W - Y|^2 / 2 + sum h (k - b)^2 / 2 + |c|^2 / 2 - sum c over a matrix W, a convolution's kernel k and a vector c."""
+
+    name = "matrices"
+
+    def __init__(self):
+        wave = lambda shape, scale, phase: np.round(scale * np.sin(1.3 * np.arange(np.prod(shape)) + phase), 3).reshape(shape)
+        self.data = {
+            "a": wave((3, 6), 0.7, 0.4).tolist(),
+            "y": wave((3, 4), 1.1, 2.0).tolist(),
+            "h": (np.abs(wave((3, 2, 2, 2), 0.8, 0.1)) + 0.2).round(3).tolist(),
+            "b": wave((3, 2, 2, 2), 0.9, 1.7).tolist(),
+            "start": {
+                "weight": wave((6, 4), 0.9, 0.9).tolist(),
+                "kernel": wave((3, 2, 2, 2), 0.5, 2.9).tolist(),
+                "vector": [0.3, -0.8, 0.5],
+            },
+        }
+
+    def start(self):
+        return [np.array(v) for v in self.data["start"].values()]
+
+    def loss(self, params):
+        w, k, c = params
+        a, y, h, b = (np.array(self.data[name], w.dtype) for name in "ayhb")
+        return ((a @ w - y) ** 2).sum() / 2 + (h * (k - b) ** 2).sum() / 2 + (c * c).sum() / 2 - c.sum()
+
+    def gradient(self, params):
+        w, k, c = params
+        a, y, h, b = (np.array(self.data[name], w.dtype) for name in "ayhb")
+        return [a.T @ (a @ w - y), h * (k - b), c - 1]
+
+
 PROBLEMS = (Quadratic(), Rosenbrock(), Mlp())
+#: For rules that treat matrices apart: `Case(..., problems=MATRICES)`.
+MATRICES = (Mlp(), Matrices())
 
 
 def at(value, t):
@@ -102,6 +151,8 @@ def at(value, t):
     k = t - 1
     if value["kind"] == "stepDecay":
         return value["rate"] * value["factor"] ** (k // value["everySteps"])
+    if value["kind"] == "constant":
+        return value["rate"]
     if value["kind"] == "warmup":
         return value["from"] + (value["rate"] - value["from"]) * min(k, value["steps"]) / value["steps"]
     raise ValueError(value["kind"])
@@ -116,15 +167,34 @@ def per_leaf(rule):
     return update
 
 
+def decayed(rule):
+    """The weight decay that most rules have beside their equation: L2, or decoupled as optax's and Keras's."""
+
+    def update(gs, xs, states, t, h):
+        decay = h.get("weightDecay")
+        if decay is None:
+            return rule(gs, xs, states, t, h)
+        if h.get("decoupled", h.get("like") in ("optax", "keras")):
+            return [u - h["rate"] * decay * x for u, x in zip(rule(gs, xs, states, t, h), xs)]
+        return rule([g + decay * x for g, x in zip(gs, xs)], xs, states, t, h)
+
+    return update
+
+
 def numpy_run(parts, problem, dtype=np.float64):
-    """x += u for 50 steps, where u goes through the parts: (rule on lists, its hyperparameters)."""
+    """
+    x += u for 50 steps, where u goes through the parts: (rule on lists, its hyperparameters). Rules find the loss at x as
+    h["loss"], and the functions of the parameters h["loss_at"] and h["gradient_at"].
+    """
     xs = [p.astype(dtype) for p in problem.start()]
     states = [[{} for _ in xs] for _ in parts]
     kept = {}
     for t in range(1, STEPS[-1] + 1):
         us = problem.gradient(xs)
         for (rule, config), state in zip(parts, states):
-            us = rule(us, xs, state, t, {k: at(v, t) for k, v in config.items()})
+            values = {k: at(v, t) for k, v in config.items()}
+            further = {"loss": problem.loss(xs), "loss_at": problem.loss, "gradient_at": problem.gradient}
+            us = rule(us, xs, state, t, {**values, **further})
         xs = [x + u for x, u in zip(xs, us)]
         assert all(x.dtype == dtype for x in xs)
         if t in STEPS:
@@ -187,12 +257,12 @@ def difference(a, b):
 class Case:
     """`config` is what `optim.fromConfig` takes; `parts` the same in NumPy; `agrees` maps a label to problem -> trajectory."""
 
-    def __init__(self, name, config, parts, agrees=None):
-        self.name, self.config, self.parts, self.agrees = name, config, parts, agrees or {}
+    def __init__(self, name, config, parts, agrees=None, problems=PROBLEMS):
+        self.name, self.config, self.parts, self.agrees, self.problems = name, config, parts, agrees or {}, problems
 
     def record(self):
         trajectories, rounding = {}, 0.0
-        for problem in PROBLEMS:
+        for problem in self.problems:
             exact = numpy_run(self.parts, problem)
             for label, run in self.agrees.items():
                 found = difference(run(problem), exact)
@@ -213,4 +283,4 @@ class Case:
 
 def single(rule, name, **hypers):
     """Config and NumPy parts of a rule that stands alone."""
-    return {"name": name, **hypers}, [(rule, hypers)]
+    return {"name": name, **hypers}, [(decayed(rule), hypers)]

@@ -7,6 +7,14 @@ import type { Program } from "../ir/program.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { Key } from "../trace/random.ts";
 import { beginPhase, type InputSpec, inPhase, type OutputSpec, type Tracer, traceProgram } from "../trace/trace.ts";
+import {
+  evaluationsOf,
+  type HyperValue,
+  type Objective,
+  type ReadHyper,
+  type RunLength,
+  type UpdateContext,
+} from "../trace/update-context.ts";
 import type { Backend, Executable, Feeds, RunOptions, RunReport, Store } from "./backend.ts";
 
 type TensorTree = Tree<Tensor>;
@@ -18,15 +26,12 @@ export type Traced<T> = [HostTree] extends [T]
     ? Tensor
     : { readonly [K in keyof T]: Traced<T[K]> };
 
-export type RunLength = { readonly stepsPerEpoch?: number; readonly totalSteps?: number };
-/** A number, or anything with the pure `at` of a schedule. */
-export type HyperValue = number | { at(step: number, run: RunLength): number };
-
 type HyperFeed = {
   readonly feed: string;
   readonly name: string;
   readonly value: HyperValue;
   readonly map: ((value: number) => number) | undefined;
+  readonly every: number;
 };
 
 /** What a step's function is given beside its state and batch. */
@@ -35,18 +40,13 @@ export interface StepContext {
   readonly key: Key;
   /** Completed updates before this step, i32[]. */
   readonly step: Tensor;
-  /** A scalar fed anew each step: changing it never recompiles. `map` runs on the host in doubles, its result is rounded to f32. */
-  hyper(name: string, value: HyperValue, map?: (value: number) => number): Tensor;
-  /** What an update rule needs. What is traced after this counts as the update in printed programs and times. */
-  forUpdate<P extends TensorTree>(params: P, loss: Tensor): UpdateInputs<P>;
+  readonly hyper: ReadHyper;
+  /**
+   * What an update rule needs. What is traced after this counts as the update in printed programs and times. Rules that
+   * evaluate the loss again (line searches, SAM, Hessian products) need the `objective`: this batch's loss at any parameters.
+   */
+  forUpdate<P extends TensorTree>(params: P, loss: Tensor, objective?: Objective<P>): UpdateContext<P>;
 }
-
-export type UpdateInputs<P extends TensorTree = TensorTree> = {
-  readonly params: P;
-  readonly loss: Tensor;
-  readonly step: Tensor;
-  hyper(name: string, value: HyperValue, map?: (value: number) => number): Tensor;
-};
 
 export type StepResult = {
   /** New state, of the form of the old; left out by an evaluation, which changes nothing. */
@@ -103,13 +103,23 @@ function trace<S extends HostTree, B extends Tree<HostArray | Aval>, D extends H
     const pick = (form: unknown, prefix: string): TensorTree => unflattenAvals(form, at, prefix);
     const completed = at.get(COMPLETED) as Tensor;
     const hyper = hyperReader(tracer, hypers);
+    const key = new Key(at.get("key") as Tensor);
+    const ruleMetrics = new Map<string, Tensor>();
     const ctx: StepContext = {
-      key: new Key(at.get("key") as Tensor),
+      key,
       step: completed,
       hyper,
-      forUpdate: (params, loss) => {
+      forUpdate: (params, loss, objective) => {
         beginPhase(completed, "update");
-        return { params, loss, step: completed, hyper };
+        return {
+          params,
+          loss,
+          step: completed,
+          key: key.fold("update"),
+          hyper,
+          metric: (name, value) => ruleMetrics.set(freeName(name, ruleMetrics), value),
+          ...evaluationsOf(params, objective),
+        };
       },
     };
     const result = fn(
@@ -140,10 +150,27 @@ function trace<S extends HostTree, B extends Tree<HostArray | Aval>, D extends H
           );
         outputs.push({ path: COMPLETED, value: completed.add(commit ? commit.cast("i32") : 1), role: "state" });
       });
-    for (const [name, value] of Object.entries(result.metrics ?? {}))
+    for (const [name, value] of Object.entries({ ...Object.fromEntries(ruleMetrics), ...result.metrics }))
       outputs.push({ path: name, value, role: "result" });
     return outputs;
   });
+}
+
+/** A run's length in updates of so many steps. */
+function paced(run: RunLength, every: number): RunLength {
+  if (every === 1) return run;
+  const { stepsPerEpoch, totalSteps } = run;
+  return {
+    ...(stepsPerEpoch === undefined ? {} : { stepsPerEpoch: stepsPerEpoch / every }),
+    ...(totalSteps === undefined ? {} : { totalSteps: totalSteps / every }),
+  };
+}
+
+/** The name, or the first of name.2, name.3, ... that is not taken. */
+function freeName(name: string, taken: ReadonlyMap<string, unknown>): string {
+  let free = name;
+  for (let i = 2; taken.has(free); i++) free = `${name}.${i}`;
+  return free;
 }
 
 /** Leaves of a tree that may hold plain `{dtype, shape}` objects for types. */
@@ -174,13 +201,13 @@ function unflattenAvals(form: unknown, at: ReadonlyMap<string, Tensor>, prefix: 
   return mapTree(wrapAvals(form) as Tree<Leaf>, (_, path) => at.get(path) as Tensor, prefix);
 }
 
-function hyperReader(tracer: Tracer, hypers: HyperFeed[]): StepContext["hyper"] {
+function hyperReader(tracer: Tracer, hypers: HyperFeed[]): ReadHyper {
   const made = new Map<string, Tensor>();
-  return (name, value, map) => {
-    const known = hypers.find((h) => h.name === name && h.value === value && h.map === map);
+  return (name, value, map, every = 1) => {
+    const known = hypers.find((h) => h.name === name && h.value === value && h.map === map && h.every === every);
     if (known) return made.get(known.feed) as Tensor;
     const feed = `hyper.${name}${hypers.some((h) => h.feed === `hyper.${name}`) ? `.${hypers.length}` : ""}`;
-    hypers.push({ feed, name, value, map });
+    hypers.push({ feed, name, value, map, every });
     const tensor = tracer.input(feed, { dtype: "f32", shape: [] }, "feed");
     made.set(feed, tensor);
     return tensor;
@@ -260,11 +287,10 @@ export class Step<S extends HostTree = HostTree> {
     return this.valueOf(hyper, step);
   }
 
-  private valueOf(hyper: HyperFeed, step: number): number {
-    const base =
-      this.overrides.get(hyper.name) ??
-      (typeof hyper.value === "number" ? hyper.value : hyper.value.at(step, this.runLength));
-    return base * (this.factors.get(hyper.name) ?? 1);
+  private valueOf({ name, value, every }: HyperFeed, step: number): number {
+    const scheduled = (): number =>
+      typeof value === "number" ? value : value.at(Math.floor(step / every), paced(this.runLength, every));
+    return (this.overrides.get(name) ?? scheduled()) * (this.factors.get(name) ?? 1);
   }
 
   /**

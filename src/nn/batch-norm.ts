@@ -95,7 +95,8 @@ function affineOf(x: Tensor, scale: Tensor, shift: Tensor | undefined, shape: Sh
 function track(x: Tensor, ctx: LayerContext, momentum: number | null): void {
   const { axes, count } = channelAxes(x);
   const batches = ctx.buffer("num_batches_tracked").add(1);
-  const rate = momentum === null ? batches.cast("f32").reciprocal() : x.full(momentum);
+  const own = (): Tensor => (momentum === null ? batches.cast("f32").reciprocal() : x.full(momentum));
+  const rate = ctx.statisticsMomentum ?? own();
   const move = (name: string, value: Tensor): void => {
     const old = ctx.buffer(name);
     ctx.setBuffer(name, old.add(value.sub(old).mul(rate)));

@@ -16,6 +16,7 @@ export type ForwardPass = {
   readonly key: Key | undefined;
   readonly buffers: Map<string, Tensor>;
   readonly observer?: Observer;
+  readonly statisticsMomentum?: Tensor;
 };
 
 export class PassContext implements LayerContext {
@@ -31,6 +32,10 @@ export class PassContext implements LayerContext {
     this.training = pass.training;
     this.path = path;
     this.use = use;
+  }
+
+  get statisticsMomentum(): Tensor | undefined {
+    return this.pass.statisticsMomentum;
   }
 
   get observed(): boolean {

@@ -69,6 +69,8 @@ export interface LayerContext {
   readonly key: Key;
   /** Whether somebody watches layer by layer (a summary): containers then keep to the order they were given. */
   readonly observed: boolean;
+  /** What part of the batch's statistics running ones take in, f32[], where it is not the layer's to say. */
+  readonly statisticsMomentum: Tensor | undefined;
   /** The newest value of a buffer that this layer's `init` made. */
   buffer(name: string): Tensor;
   /** The buffer's value after the step. The type may not change. */

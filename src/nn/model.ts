@@ -16,6 +16,8 @@ export type PassOptions = {
   readonly training?: boolean;
   /** Needed where a layer draws random numbers. Fold the step into it. */
   readonly key?: Key | undefined;
+  /** Instead of each norm layer's own momentum, f32[]: 1 / n at the nth batch gives plain means. */
+  readonly statisticsMomentum?: Tensor | undefined;
 };
 
 /**
@@ -52,7 +54,8 @@ export class Model<In extends TensorTree = Tensor, Out extends TensorTree = Tens
   ): readonly [output: Out, buffers: TensorTree] {
     const { kind } = this.layer.config;
     const values = new Map(leavesOf(buffers, kind));
-    const pass = { training: options.training ?? false, key: options.key, buffers: values };
+    const { training = false, key, statisticsMomentum } = options;
+    const pass = { training, key, buffers: values, ...(statisticsMomentum && { statisticsMomentum }) };
     const output = applyLayer(pass, this.layer, params, x);
     return [output, mapTree(buffers, (old, path) => values.get(path) ?? old, kind)];
   }

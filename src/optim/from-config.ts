@@ -1,12 +1,47 @@
 import { OptionError } from "../core/errors.ts";
 import { chain } from "./chain.ts";
+import { type Group, groups } from "./groups.ts";
+import { isTransform, type Rule } from "./hyper.ts";
+import { type Part, partition } from "./partition.ts";
 import { show } from "./range.ts";
 import { fromJSON } from "./schedules/from-json.ts";
-import type { Hyper } from "./schedules/schedule.ts";
+import { isSchedule } from "./schedules/schedule.ts";
 import { table } from "./table.ts";
 import type { Transform } from "./transform.ts";
 
-const revive = (value: unknown): unknown => (typeof value === "object" && value !== null ? fromJSON(value) : value);
+type Data = Readonly<Record<string, unknown>>;
+
+const isData = (value: unknown): value is Data =>
+  typeof value === "object" && value !== null && !isSchedule(value) && !isTransform(value);
+
+const schedules = (data: Data): Data =>
+  Object.fromEntries(Object.entries(data).map(([key, value]) => [key, isData(value) ? fromJSON(value) : value]));
+
+function list(owner: string, value: unknown): readonly Data[] {
+  if (Array.isArray(value) && value.every(isData)) return value;
+  throw new OptionError(`optimizer: got ${owner} = ${show(value)}; expected a list of objects.`, `optimizer.${owner}`);
+}
+
+/** The combinators whose configs hold lists of transforms. */
+const COMBINATORS: Readonly<Record<string, (values: Data) => Transform>> = {
+  chain: ({ parts }) => chain(...list("parts", parts).map(fromConfig)),
+  partition: ({ parts }) =>
+    partition(list("parts", parts).map((part) => ({ ...part, transform: fromConfig(part.transform) }) as Part)),
+  groups: ({ rule, groups: given }) =>
+    groups(
+      fromConfig(rule),
+      list("groups", given).map((group) => schedules(group) as Group),
+    ),
+};
+
+function nameList(): string {
+  return [...table.map((row) => row.name), ...Object.keys(COMBINATORS)].join(", ");
+}
+
+function revive(spec: Rule["hypers"][string] | undefined, value: unknown): unknown {
+  if (spec?.type === "transform") return isTransform(value) ? value : fromConfig(value);
+  return isData(value) ? fromJSON(value) : value;
+}
 
 /**
  * The transform that a `config` (of a run's record, or of a command line) describes.
@@ -18,17 +53,17 @@ const revive = (value: unknown): unknown => (typeof value === "object" && value 
  * optim.fromConfig({ name: "momentum", rate: { kind: "stepDecay", rate: 0.05 } }).config.momentum // -> 0.9
  */
 export function fromConfig(config: unknown): Transform {
-  if (typeof config !== "object" || config === null)
+  if (!isData(config))
     throw new OptionError(`optimizer: got ${show(config)}; expected an object with a name.`, "optimizer");
-  const { name, ...values } = config as Readonly<Record<string, unknown>>;
-  if (name === "chain" && Array.isArray(values.parts)) return chain(...values.parts.map(fromConfig));
+  const { name, ...values } = config;
+  const combinator = typeof name === "string" && Object.hasOwn(COMBINATORS, name) ? COMBINATORS[name] : undefined;
+  if (combinator !== undefined) return combinator(values);
   const rule = table.find((row) => row.name === name);
   if (rule === undefined)
-    throw new OptionError(
-      `optimizer: got name = ${show(name)}; expected one of ${table.map((row) => row.name).join(", ")}.`,
-      "optimizer.name",
-    );
-  const [first] = Object.keys(rule.hypers) as [string];
-  const { [first]: value, ...options } = Object.fromEntries(Object.entries(values).map(([k, v]) => [k, revive(v)]));
-  return rule.create(value as Hyper | undefined, options);
+    throw new OptionError(`optimizer: got name = ${show(name)}; expected one of ${nameList()}.`, "optimizer.name");
+  const [first] = Object.keys(rule.hypers);
+  const { [first ?? ""]: value, ...options } = Object.fromEntries(
+    Object.entries(values).map(([key, given]) => [key, revive(rule.hypers[key], given)]),
+  );
+  return rule.create(value, options);
 }

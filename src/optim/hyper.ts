@@ -1,39 +1,57 @@
+import { OptionError } from "../core/errors.ts";
 import { log } from "../core/math.ts";
-import { mapTree } from "../core/tree.ts";
+import { mapTree, zipTrees } from "../core/tree.ts";
 import type { Tensor } from "../ops/tensor.ts";
+import { isPattern, matchParameters, type ParameterPattern } from "./parameters.ts";
 import { checkChoice, checkFlag, checkNames, describeRange, inRange, type Range, wrongOption } from "./range.ts";
 import { type Hyper, isSchedule } from "./schedules/schedule.ts";
 import type { TensorTree, Transform, UpdateContext } from "./transform.ts";
 
+/** Whose conventions: the lecture's (CS231n), torch.optim's, optax's or Keras 3's. */
+export type Like = "lecture" | "pytorch" | "optax" | "keras";
+
+/** What a hyperparameter left out is with `like`, where that differs from its default. */
+type ByLike<T> = { readonly like?: Readonly<Partial<Record<Like, T>>> };
+
 /** A number, or a schedule unless `fixed`. Default null: left out, and then not in the program. */
-export type NumberHyper = Range & {
-  readonly type: "number";
-  readonly default: number | null;
-  readonly fixed?: true;
-  readonly text: string;
-};
-export type FlagHyper = { readonly type: "flag"; readonly default: boolean; readonly text: string };
-export type ChoiceHyper = {
+export type NumberHyper = Range &
+  ByLike<number | null> & {
+    readonly type: "number";
+    readonly default: number | null;
+    readonly fixed?: true;
+    readonly text: string;
+  };
+export type FlagHyper = ByLike<boolean> & { readonly type: "flag"; readonly default: boolean; readonly text: string };
+export type ChoiceHyper = ByLike<string> & {
   readonly type: "choice";
   readonly choices: readonly string[];
   readonly default: string;
   readonly text: string;
 };
+/** A pattern that says which parameters; see `ParameterPattern`. */
+export type ParametersHyper = { readonly type: "parameters"; readonly default: null; readonly text: string };
+/** Another transform, which this one wraps. */
+export type TransformHyper = { readonly type: "transform"; readonly default: null; readonly text: string };
 
 /** A hyperparameter as data: what the constructor checks, the command line offers and the documentation lists. */
-export type HyperSpec = NumberHyper | FlagHyper | ChoiceHyper;
+export type HyperSpec = NumberHyper | FlagHyper | ChoiceHyper | ParametersHyper | TransformHyper;
 
 export type HyperSpecs = Readonly<Record<string, HyperSpec>>;
 
 /** One row of the rules' table. The first hyperparameter is the constructor's first argument, the others its options. */
 export interface Rule {
   readonly name: string;
-  /** "rule": gradients to updates. "transform": what stands before or after a rule in a chain. */
-  readonly role: "rule" | "transform";
+  /**
+   * "rule": gradients to updates. "transform": what stands before or after a rule in a chain. "wrapper": makes another
+   * transform of the one it is given first.
+   */
+  readonly role: "rule" | "transform" | "wrapper";
   readonly equation: string;
+  /** Where frameworks mean different equations by the name: each one's, for the choices of `like`. */
+  readonly equations?: Readonly<Partial<Record<Like, string>>>;
   readonly source: string;
   readonly hypers: HyperSpecs;
-  create(first?: Hyper, options?: Readonly<Record<string, unknown>>): Transform;
+  create(first?: unknown, options?: Readonly<Record<string, unknown>>): Transform;
 }
 
 type NumberOf<S extends NumberHyper> = S["fixed"] extends true ? number : Hyper;
@@ -43,31 +61,56 @@ type ValueOf<S extends HyperSpec> = S extends NumberHyper
     : NumberOf<S>
   : S extends ChoiceHyper
     ? S["choices"][number]
-    : boolean;
+    : S extends ParametersHyper
+      ? ParameterPattern | undefined
+      : S extends TransformHyper
+        ? Transform
+        : boolean;
 
 /** The values of a rule: as given, or the default. */
 export type Values<H extends HyperSpecs> = { readonly [K in keyof H]: ValueOf<H[K]> };
 
+export function isTransform(value: unknown): value is Transform {
+  if (typeof value !== "object" || value === null) return false;
+  const { init, update } = value as Partial<Transform>;
+  return typeof init === "function" && typeof update === "function";
+}
+
 function checkValue(rule: string, name: string, spec: HyperSpec, value: unknown): void {
   if (spec.type === "flag") checkFlag(rule, name, value);
   else if (spec.type === "choice") checkChoice(rule, name, value, spec.choices);
-  else if (!inRange(value, spec) && (spec.fixed || !isSchedule(value)))
+  else if (spec.type === "transform") {
+    if (!isTransform(value)) throw wrongOption(rule, name, value, "a transform, such as optim.sgd(0.1)");
+  } else if (spec.type === "parameters") {
+    if (typeof value !== "string" || !isPattern(value))
+      throw wrongOption(rule, name, value, 'names of parameters with commas between them, such as "bias, norm"');
+  } else if (!inRange(value, spec) && (spec.fixed || !isSchedule(value)))
     throw wrongOption(rule, name, value, `${describeRange(spec)}${spec.fixed ? "" : ", or a schedule"}`);
+}
+
+/** What a hyperparameter is when it is left out; undefined: not there at all. */
+export function defaultOf(spec: HyperSpec, like: unknown): number | string | boolean | undefined {
+  const own = "like" in spec ? spec.like?.[like as Like] : undefined;
+  return (own === undefined ? spec.default : own) ?? undefined;
 }
 
 /** Checks what the user gave and fills in the defaults. Throws OptionError that names the rule and the hyperparameter. */
 export function resolve<H extends HyperSpecs>(
   rule: string,
   hypers: H,
-  first: Hyper | undefined,
+  first: unknown,
   options: { readonly [K in keyof H]?: unknown },
 ): Values<H> {
-  const [firstName, ...names] = Object.keys(hypers) as [string, ...string[]];
+  const [firstName, ...names] = Object.keys(hypers);
   checkNames(rule, options, names);
-  const given: Readonly<Record<string, unknown>> = { ...options, [firstName]: first };
+  const given: Readonly<Record<string, unknown>> = {
+    ...options,
+    ...(firstName === undefined ? {} : { [firstName]: first }),
+  };
+  const like = given.like ?? hypers.like?.default;
   const values: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(hypers)) {
-    const value = given[name] === undefined ? (spec.default ?? undefined) : given[name];
+    const value = given[name] === undefined ? defaultOf(spec, like) : given[name];
     if (value !== undefined || name === firstName) checkValue(rule, name, spec, value);
     values[name] = value;
   }
@@ -76,8 +119,106 @@ export function resolve<H extends HyperSpecs>(
 
 /** The rule and its values as plain data, without those left out. */
 export function configOf(name: string, values: Readonly<Record<string, unknown>>): Transform["config"] {
-  const plain = Object.entries(values).filter(([, value]) => value !== undefined);
-  return { name, ...Object.fromEntries(plain.map(([key, v]) => [key, isSchedule(v) ? v.toJSON() : v])) };
+  const plain = (value: unknown): unknown => {
+    if (isSchedule(value)) return value.toJSON();
+    return isTransform(value) ? value.config : value;
+  };
+  const given = Object.entries(values).filter(([, value]) => value !== undefined);
+  return { name, ...Object.fromEntries(given.map(([key, value]) => [key, plain(value)])) };
+}
+
+/** Hyperparameters of the rules that have weight decay beside their equation: `transformOf` applies them. */
+export const decayHypers: {
+  readonly weightDecay: NumberHyper & { readonly default: null };
+  readonly decoupled: FlagHyper;
+  readonly noDecay: ParametersHyper;
+} = {
+  weightDecay: { type: "number", default: null, min: 0, text: "lambda of weight decay" },
+  decoupled: {
+    type: "flag",
+    default: false,
+    like: { optax: true, keras: true },
+    text: "take a lambda x off the weights (as AdamW) instead of adding lambda x to the gradients (L2)",
+  },
+  noDecay: { type: "parameters", default: null, text: 'parameters without decay, such as "bias, norm"' },
+};
+
+export type DecayOptions = {
+  /** lambda. Left out by default. */
+  readonly weightDecay?: Hyper;
+  /** x += -a lambda x instead of g += lambda x. Default false; true like optax and Keras. */
+  readonly decoupled?: boolean;
+  /** Parameters without decay, such as "bias, norm". Default: none. */
+  readonly noDecay?: ParameterPattern;
+};
+
+type Body<S extends TensorTree> = Pick<Transform<S>, "init" | "update" | "evalParams">;
+
+type DecayValues = {
+  readonly rate?: unknown;
+  readonly weightDecay?: unknown;
+  readonly decoupled?: unknown;
+  readonly noDecay?: unknown;
+};
+
+/**
+ * A transform from its row of the table, its values and its two functions. Where the rule has `decayHypers`, weight decay is
+ * applied around `update`: g += lambda x before it, or u += -a lambda x after it, with x from before the step. A rule with
+ * `weightDecay` but without `decoupled` applies its own.
+ */
+export function transformOf<S extends TensorTree>(
+  rule: Rule,
+  values: Readonly<Record<string, unknown>>,
+  body: Body<S>,
+): Transform<S> {
+  const [first] = Object.keys(rule.hypers);
+  const { [first ?? ""]: firstValue, ...options } = values;
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const shown = values.weightDecay === undefined ? { ...values, decoupled: undefined } : values;
+  return {
+    config: configOf(rule.name, shown),
+    with: ({ [first ?? ""]: changed = firstValue, ...changes }) => rule.create(changed, { ...given, ...changes }),
+    ...decayed(rule.name, values, body),
+  };
+}
+
+function decayed<S extends TensorTree>(name: string, values: DecayValues, body: Body<S>): Body<S> {
+  const { rate, weightDecay, decoupled, noDecay } = values as {
+    readonly [K in keyof DecayValues]: K extends "noDecay" ? ParameterPattern | undefined : Hyper | undefined;
+  };
+  const where = `${name}.noDecay`;
+  if (noDecay !== undefined && weightDecay === undefined)
+    throw new OptionError(`${name}: got noDecay without weightDecay; expected both.`, where);
+  if (weightDecay === undefined || decoupled === undefined) return body;
+  const exempt = (params: TensorTree): ReadonlySet<string> =>
+    noDecay === undefined ? new Set() : matchParameters(where, noDecay, params);
+  const add = (tree: TensorTree, params: TensorTree, scale: Tensor): TensorTree => {
+    const without = exempt(params);
+    return zipTrees((path, t, x) => (without.has(path) ? t : t.add(x.mul(scale))), tree, params);
+  };
+  return {
+    ...body,
+    init(params) {
+      exempt(params);
+      return body.init(params);
+    },
+    update(gradients, state, ctx) {
+      const lambda = ctx.hyper("weightDecay", weightDecay);
+      if (!decoupled) return body.update(add(gradients, ctx.params, lambda), state, ctx);
+      const [updates, next] = body.update(gradients, state, ctx);
+      return [
+        add(
+          updates,
+          ctx.params,
+          ctx
+            .hyper("rate", rate as Hyper)
+            .mul(lambda)
+            .neg(),
+        ),
+        next,
+      ];
+    },
+  };
 }
 
 export function zerosLike(params: TensorTree): TensorTree {

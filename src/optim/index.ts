@@ -4,8 +4,23 @@ export { type AdamwOptions, adamw } from "./adamw.ts";
 export { chain } from "./chain.ts";
 export { clipByGlobalNorm, clipByValue, globalNorm } from "./clip.ts";
 export { fromConfig } from "./from-config.ts";
-export type { ChoiceHyper, FlagHyper, HyperSpec, HyperSpecs, NumberHyper, Rule } from "./hyper.ts";
+export { type Group, groups } from "./groups.ts";
+export type {
+  ChoiceHyper,
+  DecayOptions,
+  FlagHyper,
+  HyperSpec,
+  HyperSpecs,
+  Like,
+  NumberHyper,
+  ParametersHyper,
+  Rule,
+  TransformHyper,
+} from "./hyper.ts";
+export { type MaskedOptions, masked } from "./masked.ts";
 export { type MomentumOptions, type MomentumState, momentum } from "./momentum.ts";
+export type { ParameterPattern } from "./parameters.ts";
+export { type Part, partition } from "./partition.ts";
 export { type RmspropOptions, type RmspropState, rmsprop } from "./rmsprop.ts";
 export { sgd } from "./sgd.ts";
 export { table } from "./table.ts";

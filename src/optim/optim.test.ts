@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { OptionError } from "../core/errors.ts";
-import type { HyperSpec, NumberHyper, Rule } from "./hyper.ts";
+import { defaultOf, type HyperSpec, isTransform, type NumberHyper, type Rule } from "./hyper.ts";
 import * as optim from "./index.ts";
 import * as schedule from "./schedules/index.ts";
 
 /** What `optim` exports beside rules and transforms. */
-const COMBINATORS = ["applyUpdates", "chain", "fromConfig", "globalNorm"];
+const COMBINATORS = ["applyUpdates", "chain", "fromConfig", "globalNorm", "groups", "partition"];
 
 const rows = optim.table.map((rule) => ({ name: rule.name, rule }));
 
@@ -32,14 +32,20 @@ function wrongNumbers({ min, above, max, below }: NumberHyper): unknown[] {
 
 const wrongValues = (spec: HyperSpec): unknown[] => {
   if (spec.type === "number") return wrongNumbers(spec);
+  if (spec.type === "parameters") return [1, "bias,,norm"];
+  if (spec.type === "transform") return [0.1, {}, null];
   return spec.type === "flag" ? [1, "true"] : ["optax?", true];
 };
 
-/** A value that the first hyperparameter takes. */
-function firstOf({ hypers }: Rule): number {
+/** A value that the first hyperparameter takes; undefined where there is none. */
+function firstOf({ hypers }: Rule): unknown {
   const [spec] = Object.values(hypers);
-  return spec?.type === "number" && spec.default !== null ? spec.default : 0.5;
+  if (spec === undefined) return undefined;
+  if (spec.type === "transform") return optim.adam(0.01);
+  return defaultOf(spec, hypers.like?.default) ?? 0.5;
 }
+
+const inConfig = (value: unknown): unknown => (isTransform(value) ? value.config : value);
 
 test("every function of optim has a row in the table, under its own name", () => {
   const functions = Object.entries(optim).filter(([, value]) => typeof value === "function");
@@ -49,22 +55,30 @@ test("every function of optim has a row in the table, under its own name", () =>
 });
 
 describe.each(rows)("$name", ({ rule }) => {
-  const [first, ...others] = Object.entries(rule.hypers) as [[string, HyperSpec], ...[string, HyperSpec][]];
+  const specs: [string, HyperSpec][] = Object.entries(rule.hypers);
+  const [first] = specs;
+  const likes = rule.hypers.like?.type === "choice" ? rule.hypers.like.choices : [undefined];
 
-  test("has the defaults that the table says", () => {
-    const defaults = Object.entries(rule.hypers).filter(([, spec]) => spec.default !== null);
-    expect(rule.create(firstOf(rule)).config).toEqual({
-      name: rule.name,
-      [first[0]]: firstOf(rule),
-      ...Object.fromEntries(defaults.map(([name, spec]) => [name, spec.default])),
+  test.each(likes)("has the defaults that the table says, like %s", (like) => {
+    const options = like === undefined ? {} : { like };
+    const values = specs.flatMap(([name, spec]) => {
+      const value = name === "like" ? like : defaultOf(spec, like);
+      return value === undefined || (name === "decoupled" && rule.hypers.weightDecay?.default === null)
+        ? []
+        : [[name, value]];
     });
-    if (first[1].default !== null) expect(rule.create().config).toEqual(rule.create(firstOf(rule)).config);
+    const given = first === undefined || defaultOf(first[1], like) !== undefined ? undefined : firstOf(rule);
+    expect(rule.create(given, options).config).toEqual({
+      name: rule.name,
+      ...(given === undefined ? {} : { [first?.[0] ?? ""]: inConfig(given) }),
+      ...Object.fromEntries(values),
+    });
   });
 
-  test.each([first, ...others])("refuses a wrong %s", (name, spec) => {
+  test.each(specs)("refuses a wrong %s", (name, spec) => {
     for (const value of wrongValues(spec)) {
       const error = errorOf(() =>
-        name === first[0] ? rule.create(value as number) : rule.create(firstOf(rule), { [name]: value }),
+        name === first?.[0] ? rule.create(value) : rule.create(firstOf(rule), { [name]: value }),
       );
       expect(error.message).toMatch(`${rule.name}: got ${name} = `);
       expect(error.where).toBe(`${rule.name}.${name}`);
@@ -79,8 +93,9 @@ describe.each(rows)("$name", ({ rule }) => {
 
   test("comes back from its config, schedules included", () => {
     const rate = schedule.warmup(0.2, { from: 0.1, epochs: 2 });
-    const made = rule.create(rate);
-    expect(made.config[first[0]]).toEqual(rate.toJSON());
+    const scheduled = first?.[1].type === "number" && !first[1].fixed;
+    const made = rule.create(scheduled ? rate : firstOf(rule));
+    if (scheduled) expect(made.config[first[0]]).toEqual(rate.toJSON());
     expect(optim.fromConfig(JSON.parse(JSON.stringify(made.config))).config).toEqual(made.config);
   });
 });
@@ -132,7 +147,7 @@ describe("refuses", () => {
     [
       "an unknown name",
       () => optim.fromConfig({ name: "adamm" }),
-      'optimizer: got name = "adamm"; expected one of sgd, momentum, adagrad, rmsprop, adam, adamw, clipByGlobalNorm, clipByValue, addDecayedWeights.',
+      `optimizer: got name = "adamm"; expected one of ${optim.table.map(({ name }) => name).join(", ")}, chain, partition, groups.`,
     ],
     [
       "a config with a wrong schedule",

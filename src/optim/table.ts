@@ -3,6 +3,7 @@ import { adamRule } from "./adam.ts";
 import { adamwRule } from "./adamw.ts";
 import { clipByGlobalNormRule, clipByValueRule } from "./clip.ts";
 import type { Rule } from "./hyper.ts";
+import { maskedRule } from "./masked.ts";
 import { momentumRule } from "./momentum.ts";
 import { rmspropRule } from "./rmsprop.ts";
 import { sgdRule } from "./sgd.ts";
@@ -19,4 +20,5 @@ export const table: readonly Rule[] = [
   clipByGlobalNormRule,
   clipByValueRule,
   addDecayedWeightsRule,
+  maskedRule,
 ];

@@ -1,21 +1,10 @@
 import { type Tree, zipTrees } from "../core/tree.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import type { Hyper } from "./schedules/schedule.ts";
+import type { UpdateContext } from "../trace/update-context.ts";
+
+export type { UpdateContext } from "../trace/update-context.ts";
 
 export type TensorTree = Tree<Tensor>;
-
-/** What an update rule may ask of the step it is traced into. */
-export interface UpdateContext {
-  readonly params: TensorTree;
-  /**
-   * A scalar input of the compiled step, so that changing it never recompiles. `map` (1 - beta, ln beta) runs on the host
-   * in doubles; only its result is rounded to f32.
-   */
-  hyper(name: string, value: Hyper, map?: (value: number) => number): Tensor;
-  /** Completed updates before this one, i32. Inside an update t = step + 1; bias correction is -expm1(t ln beta). */
-  readonly step: Tensor;
-  readonly loss: Tensor;
-}
 
 /**
  * A pure pair in optax's form. All memory is in the state, a tree of tensors: hence checkpointed as it is.
@@ -24,8 +13,15 @@ export interface UpdateContext {
 export interface Transform<S extends TensorTree = TensorTree> {
   /** The rule's name and hyperparameters as data, for the run's record. */
   readonly config: { readonly name: string; readonly [hyper: string]: unknown };
+  /** The memory before the first step; parameters, and the record of them, may be nested in any way. */
   init(params: TensorTree): S;
   update(updates: TensorTree, state: S, ctx: UpdateContext): readonly [updates: TensorTree, state: S];
+  /** Weights to evaluate, predict and save with, where they are not the parameters (averages, schedule-free). */
+  evalParams?(params: TensorTree, state: S): TensorTree;
+  /** Whether batch norms need the training data's statistics anew before these weights are evaluated. */
+  readonly refreshesStatistics?: boolean;
+  /** The same rule with some options replaced. Throws OptionError for those that it does not have. Left out by hand-written rules. */
+  with?(options: Readonly<Record<string, unknown>>): Transform;
 }
 
 /** The state of what needs no memory. */

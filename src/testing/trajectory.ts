@@ -47,7 +47,7 @@ export async function trajectory(
     (old, _batch, ctx) => {
       const params: TensorTree = old.params;
       const [value, gradients] = valueAndGrad(loss)(params);
-      const [updates, next] = rule.update(gradients, old.memory, ctx.forUpdate(params, value));
+      const [updates, next] = rule.update(gradients, old.memory, ctx.forUpdate(params, value, loss));
       return { state: { params: applyUpdates(params, updates), memory: next } };
     },
     { state: { params: start as HostArray, memory: memory as HostArray }, batch: {} },

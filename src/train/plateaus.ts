@@ -1,8 +1,7 @@
-import type { HyperValue } from "../compile/step.ts";
 import { OptionError } from "../core/errors.ts";
 import type { PlateauState } from "../optim/schedules/plateau.ts";
 import { isReduceOnPlateau, type ReduceOnPlateau } from "../optim/schedules/reduce-on-plateau.ts";
-import type { Hyper } from "../optim/schedules/schedule.ts";
+import type { HyperValue } from "../trace/update-context.ts";
 import type { Metrics } from "./events.ts";
 
 /** The plateau schedules of a run: gives them the validation metrics of each epoch and keeps what they decided. */
@@ -10,7 +9,7 @@ export class Plateaus {
   private readonly found = new Map<ReduceOnPlateau, { readonly value: HyperValue; state: PlateauState }>();
 
   /** The hyperparameter as the step reads it; the same object each time. */
-  read(hyper: Hyper): HyperValue {
+  read(hyper: HyperValue): HyperValue {
     if (!isReduceOnPlateau(hyper)) return hyper;
     const known = this.found.get(hyper);
     if (known !== undefined) return known.value;

@@ -31,7 +31,12 @@ const compileTrees = compileStep as unknown as (
 ) => Promise<Step<HostTree>>;
 
 /** A compiled program that measures, and what the host needs to add its batches up. */
-export type MeasuringStep = { readonly step: Step<HostTree>; readonly counts: Measured["counts"] };
+export type MeasuringStep = {
+  readonly step: Step<HostTree>;
+  readonly counts: Measured["counts"];
+  /** What the optimizer hands out beside, such as the gradients' norm. */
+  readonly ruleMetrics: readonly string[];
+};
 
 /** The same tree with a host array in each tensor's place. */
 export type HostsOf<T> = [TensorTree] extends [T]
@@ -59,6 +64,9 @@ export async function initOptimizer<S extends TensorTree>(
   return unflatten<Tensor, HostArray>(form, values) as HostsOf<S>;
 }
 
+/** The metric by which an optimizer says that it skips a step: then the step counts, even where its loss is not finite. */
+export const SKIPPED = "skipped";
+
 export type TrainingOptions = {
   readonly backend: Backend;
   readonly store: Store;
@@ -76,11 +84,12 @@ export type TrainingOptions = {
 
 /**
  * The whole training step as one program: sample (gather and prepare the batch), forward to loss and metrics, backward to
- * every gradient, update. An update commits only where the loss is finite. Fed: the batch's indices into the examples.
+ * every gradient, update. An update commits only where the loss is finite, or the optimizer skips it. Fed: the batch's indices into the examples.
  * Results: see `measure`.
  */
 export async function compileTraining(options: TrainingOptions): Promise<MeasuringStep> {
   let counts: Measured["counts"] = {};
+  const ruleMetrics = new Set<string>();
   const { backend, store, task, optimizer, plateaus, state, examples, batchSize, seed, run } = options;
   const step = await compileTrees(
     backend,
@@ -93,26 +102,40 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
         prepare(pick(inputs), task.preparation),
         prepareTargets(pick(targets)),
       ]);
+      const forward = (p: TensorTree) => {
+        const [output, buffersAfter] = task.model.apply(p, buffers, x, { training: true, key: ctx.key });
+        return { buffersAfter, measured: measure(task, output, y) };
+      };
       const [loss, gradients, { buffersAfter, measured }] = valueAndGrad(
         (p: TensorTree) => {
-          const [output, buffersAfter] = task.model.apply(p, buffers, x, { training: true, key: ctx.key });
-          const measured = measure(task, output, y);
-          return [measured.loss, { buffersAfter, measured }];
+          const passed = forward(p);
+          return [passed.measured.loss, passed];
         },
         { aux: true },
       )(params);
       counts = measured.counts;
       return inPhase(indices, "update", () => {
+        const inner = ctx.forUpdate(params, loss, (p) => forward(p).measured.loss);
+        let skipped: Tensor | undefined;
         const [updates, optStateAfter] = optimizer.update(gradients, optState, {
-          ...ctx.forUpdate(params, loss),
-          hyper: (name, value, map) => ctx.hyper(name, plateaus.read(value), map),
+          ...inner,
+          hyper: (name, value, map, every) => inner.hyper(name, plateaus.read(value), map, every),
+          metric(name, value) {
+            if (name === SKIPPED) skipped = value;
+            ruleMetrics.add(name);
+            inner.metric(name, value);
+          },
         });
         const next = zipTrees<Tensor, Tensor>((_, p, update) => p.add(update), params, updates);
+        // Infinity - Infinity and NaN - NaN are NaN.
+        const finite = loss.sub(loss).equal(0);
+        const skips = skipped?.greater(0);
+        const keep = (old: TensorTree, now: TensorTree): TensorTree =>
+          skips === undefined ? now : zipTrees<Tensor, Tensor>((_, a, b) => skips.select(a, b), old, now);
         return {
-          state: { params: next, buffers: buffersAfter, optState: optStateAfter },
+          state: { params: keep(params, next), buffers: keep(buffers, buffersAfter), optState: optStateAfter },
           metrics: measured.results,
-          // Infinity - Infinity and NaN - NaN are NaN.
-          commit: loss.sub(loss).equal(0),
+          commit: skips === undefined ? finite : finite.or(skips),
         };
       });
     },
@@ -126,7 +149,59 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
       ...(options.onInspect ? { onInspect: options.onInspect } : {}),
     },
   );
-  return { step, counts };
+  return { step, counts, ruleMetrics: [...ruleMetrics] };
+}
+
+/** The weights that the optimizer evaluates with, as results `params.<name>`. */
+export function compileEvalParams(options: {
+  readonly backend: Backend;
+  readonly store: Store;
+  readonly optimizer: Transform;
+  readonly state: TrainState;
+}): Promise<Step<HostTree>> {
+  const { backend, store, optimizer, state } = options;
+  return compileTrees(
+    backend,
+    (tensors) => {
+      const { params, optState } = tensors as Record<keyof TrainState, TensorTree>;
+      const found = optimizer.evalParams?.(params, optState) ?? params;
+      return { metrics: Object.fromEntries(leavesOf<Tensor>(found, "params")) };
+    },
+    { state: { params: state.params, optState: state.optState }, batch: {}, store, onInspect: silent },
+  );
+}
+
+/**
+ * The buffers' plain means over the batches of a pass in training mode, as torch.optim.swa_utils.update_bn: batch n counts 1 / n.
+ */
+export function compileStatistics(options: {
+  readonly backend: Backend;
+  readonly store: Store;
+  readonly task: Task;
+  readonly state: ModelState;
+  readonly examples: Examples;
+  readonly batchSize: number;
+  readonly seed: number;
+}): Promise<Step<HostTree>> {
+  const { backend, store, task, state, examples, batchSize, seed } = options;
+  return compileTrees(
+    backend,
+    (stateTensors, batch, ctx) => {
+      const { params, buffers } = stateTensors as Record<keyof ModelState, TensorTree>;
+      const { inputs } = batch as { inputs: TensorTree };
+      const statisticsMomentum = ctx.hyper("momentum", { at: (step) => 1 / (step + 1) });
+      const x = inPhase(statisticsMomentum, "sample", () => prepare(inputs, task.preparation));
+      const [, next] = task.model.apply(params, buffers, x, { training: true, key: ctx.key, statisticsMomentum });
+      return { state: { params, buffers: next } };
+    },
+    {
+      state: { params: state.params, buffers: state.buffers },
+      batch: { inputs: batchAvals(examples.inputs, batchSize, false) },
+      seed,
+      store,
+      onInspect: silent,
+    },
+  );
 }
 
 /** What is marked with `print` is shown while training only. */
@@ -165,7 +240,7 @@ export async function compileEvaluation(options: {
       onInspect: silent,
     },
   );
-  return { step, counts };
+  return { step, counts, ruleMetrics: [] };
 }
 
 /** The model's outputs for a batch that is fed whole: results `output`, or `output.<path>` where there are several. */

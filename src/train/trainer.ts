@@ -8,13 +8,14 @@ import type { Dataset } from "../data/dataset.ts";
 import { epochOrder } from "../data/order.ts";
 import { splitDataset } from "../data/split.ts";
 import type { Transform } from "../optim/transform.ts";
+import { EvaluationWeights } from "./evaluation-weights.ts";
 import { Evaluator } from "./evaluator.ts";
 import type { Callback, Control, Metrics, ProgramSize, TrainEvent, Weights } from "./events.ts";
 import { countOf, type Examples, type HostTree, nameOf } from "./examples.ts";
 import { Pace } from "./pace.ts";
 import { PhaseTimer } from "./phase-times.ts";
 import { Plateaus } from "./plateaus.ts";
-import { compileTraining, initOptimizer, type MeasuringStep, type TrainState } from "./programs.ts";
+import { compileTraining, initOptimizer, type MeasuringStep, SKIPPED, type TrainState } from "./programs.ts";
 import type { RunSink } from "./run-sink.ts";
 import { initModel, type Task, Totals } from "./task.ts";
 import { sampleOf, TrainedModel } from "./trained-model.ts";
@@ -79,6 +80,7 @@ export class Trainer {
   private readonly pace = new Pace();
   private programs: Compiled = { full: undefined, tail: undefined };
   private trained: TrainedModel | undefined;
+  private evaluated: EvaluationWeights | undefined;
   private attempted = 0;
   private epoch = 0;
 
@@ -90,8 +92,8 @@ export class Trainer {
         this.stopReason ??= reason;
       },
       setHyper: (name, value) => this.setHyper(name, value),
-      weights: () => this.model.weights(),
-      setWeights: (weights) => this.model.setWeights(weights),
+      weights: () => this.weights(),
+      setWeights: (weights) => this.setWeights(weights),
     };
   }
 
@@ -111,7 +113,7 @@ export class Trainer {
     let reason: "done" | "stopped" | "failed" = "done";
     let error: string | undefined;
     try {
-      let lastGood = await this.model.weights();
+      let lastGood = await this.weights();
       while (this.epoch < options.epochs && !this.stopping()) {
         this.epoch++;
         const event = await this.trainEpoch(split, evaluator, lastGood);
@@ -119,11 +121,12 @@ export class Trainer {
         this.history.push(event);
         if (split.validation !== undefined) this.plateaus.observe(event.validation);
         await this.emit(event);
-        lastGood = await this.model.weights();
+        lastGood = await this.weights();
         await this.save();
         await onEpoch(event);
       }
       reason = this.stopReason === undefined ? "done" : "stopped";
+      await this.evaluated?.refresh();
     } catch (caught) {
       reason = "failed";
       error = caught instanceof Error ? caught.message : String(caught);
@@ -135,6 +138,16 @@ export class Trainer {
       await this.save();
     }
     return reason as "done" | "stopped";
+  }
+
+  private async weights(): Promise<Weights> {
+    await this.evaluated?.refresh();
+    return this.model.weights();
+  }
+
+  private setWeights(weights: Weights): void {
+    this.model.setWeights(weights);
+    this.evaluated?.replaced(weights);
   }
 
   private stopping(): boolean {
@@ -210,14 +223,17 @@ export class Trainer {
     this.programs = { full: await training(size), tail: tail === 0 ? undefined : await training(tail) };
     plateaus.expectValidation(split.validation !== undefined);
     const maxBatch = Math.max(32, Math.min(256, 2 * size));
-    const evaluator = new Evaluator({ backend, store, task, state, maxBatch });
+    const source = { examples: train, indices: split.train, batchSize: size };
+    const evaluated = new EvaluationWeights({ backend, training: store, optimizer, task, state, seed, source });
+    this.evaluated = evaluated;
+    const evaluator = new Evaluator({ backend, store: evaluated.store, task, state, maxBatch });
     const held = split.validation;
     if (held !== undefined)
       for (const length of evaluator.batchLengths(held.count))
         await compiled("evaluate", length, () => evaluator.program(held.examples, length));
     const { classes } = train;
     this.trained = new TrainedModel(
-      { backend, store, task, state, sample: sampleOf(train.inputs), classes, maxBatch },
+      { backend, store: evaluated.store, task, state, sample: sampleOf(train.inputs), classes, maxBatch },
       evaluator,
     );
     const resident = store.paths.reduce((sum, path) => {
@@ -280,6 +296,7 @@ export class Trainer {
       const samples = rows.length / steps;
       const began = performance.now();
       program.step.attempted = this.attempted;
+      this.evaluated?.moved();
       const report = await program.step.run({ "batch.indices": rows }, steps, timed ? { timed } : {});
       const took = performance.now() - began;
       elapsed += took;
@@ -303,6 +320,7 @@ export class Trainer {
       await call(this.programs.tail, order.subarray(fullSteps * size), 1, false);
     }
     const { validation } = split;
+    if (validation !== undefined) await this.evaluated?.refresh();
     const measured =
       validation === undefined
         ? {}
@@ -331,11 +349,14 @@ export class Trainer {
     for (let i = 0; i < call.steps; i++) {
       const batch = new Totals(task);
       batch.add(results, i, call.samples, program.counts);
-      call.totals.add(results, i, call.samples, program.counts);
-      const metrics = batch.values();
+      const ofRule = Object.fromEntries(program.ruleMetrics.map((name) => [name, results[name]?.[i] ?? Number.NaN]));
+      const skipped = (ofRule[SKIPPED] ?? 0) > 0;
+      if (!skipped) call.totals.add(results, i, call.samples, program.counts);
+      const metrics = { ...batch.values(), ...ofRule };
       const rate = this.rateAt(this.attempted);
       this.attempted++;
-      if (!Number.isFinite(metrics.loss)) throw await this.nonFinite(metrics.loss as number, rate, call.lastGood);
+      if (!skipped && !Number.isFinite(metrics.loss))
+        throw await this.nonFinite(batch.values().loss as number, rate, call.lastGood);
       const event: TrainEvent = {
         type: "step",
         step: this.attempted,
@@ -350,11 +371,11 @@ export class Trainer {
   }
 
   private async nonFinite(loss: number, rate: number | undefined, lastGood: Weights): Promise<NonFiniteLossError> {
-    let weights = await this.model.weights();
+    let weights = await this.weights();
     const finite = Object.values(weights).every(({ data }) => data.every((x) => Number.isFinite(x)));
     if (!finite) {
       weights = lastGood;
-      this.model.setWeights(lastGood);
+      this.setWeights(lastGood);
     }
     const kept = finite
       ? "before that step"
@@ -401,7 +422,9 @@ export class Trainer {
 
   private async save(): Promise<void> {
     const { sink } = this.options;
-    if (sink !== undefined) await sink.saveModel(await this.model.toBytes());
+    if (sink === undefined) return;
+    await this.evaluated?.refresh();
+    await sink.saveModel(await this.model.toBytes());
   }
 
   /** Records the test set's metrics. */

@@ -63,7 +63,7 @@ async function stepOf(backend: Backend, rule: optim.Transform, problem: Problem)
     (old, _batch, ctx) => {
       const before: optim.TensorTree = old.params;
       const [loss, gradients] = valueAndGrad(problem.loss)(before);
-      const [updates, after] = rule.update(gradients, old.memory, ctx.forUpdate(before, loss));
+      const [updates, after] = rule.update(gradients, old.memory, ctx.forUpdate(before, loss, problem.loss));
       return { state: { params: optim.applyUpdates(before, updates), memory: after }, metrics: { loss } };
     },
     { state: { params, memory }, batch: {} },
@@ -155,14 +155,26 @@ describe.each(golden)("$file", ({ cases }) => {
   });
 });
 
+type Values = Readonly<Record<string, unknown>>;
+
+/** A config, and those of the transforms within it, with all values decided. */
+function decided(config: Values): Values[] {
+  const within = Object.values(config).flatMap((value) => (Array.isArray(value) ? value : [value]));
+  const inner = within.filter((value) => typeof value === "object" && value !== null && "name" in value);
+  const own = optim.table.some(({ name }) => name === config.name) ? [optim.fromConfig(config).config] : [];
+  return [...own, ...(inner as Values[]).flatMap(decided)];
+}
+
 test("every row of the table has a golden trajectory with each of its choices and flags", () => {
-  const parts = golden.flatMap(({ cases }) => cases.flatMap(({ config }) => config.parts ?? [config]));
+  const parts = golden.flatMap(({ cases }) => cases.flatMap(({ config }) => decided(config)));
   const values = (rule: string, hyper: string): unknown[] =>
-    parts.filter((part) => part.name === rule).map((part) => (part as Readonly<Record<string, unknown>>)[hyper]);
+    parts.filter((part) => part.name === rule).map((part) => part[hyper]);
   const missing = optim.table.flatMap((rule) =>
     Object.entries(rule.hypers).flatMap(([hyper, spec]) => {
       const given = values(rule.name, hyper);
-      if (spec.type === "number") return given.some((v) => v !== undefined) ? [] : [`${rule.name}.${hyper}`];
+      if (spec.type === "parameters") return [];
+      if (spec.type === "number" || spec.type === "transform")
+        return given.some((v) => v !== undefined) ? [] : [`${rule.name}.${hyper}`];
       const wanted = spec.type === "flag" ? [true, false] : spec.choices;
       return wanted
         .filter((value) => value !== spec.default && !given.includes(value))

@@ -11,15 +11,20 @@ type Data = {
     readonly y: number[][];
     readonly start: Readonly<Record<"hidden" | "output", { readonly weight: number[][]; readonly bias: number[] }>>;
   };
+  readonly matrices: Readonly<Record<"a" | "y" | "h" | "b", Nested>> & {
+    readonly start: Readonly<Record<"weight" | "kernel" | "vector", Nested>>;
+  };
 };
 
-const { quadratic, rosenbrock, mlp }: Data = JSON.parse(
+type Nested = readonly (number | Nested)[];
+
+const { quadratic, rosenbrock, mlp, matrices }: Data = JSON.parse(
   readFileSync(new URL("../../golden/optim/problems.json", import.meta.url), "utf8"),
 );
 
-const doubles = (values: readonly number[] | readonly (readonly number[])[]): HostArray => {
-  const { shape } = array(values);
-  return array(Float64Array.from((values as number[]).flat(2)), shape, "f32");
+const doubles = (values: Nested): HostArray => {
+  const { shape } = array(values as number[]);
+  return array(Float64Array.from((values as number[]).flat(Number.POSITIVE_INFINITY) as number[]), shape, "f32");
 };
 
 type Leaf = Readonly<Record<string, Tensor>>;
@@ -70,6 +75,22 @@ export const problems: Readonly<Record<string, Problem>> = {
         .sub(y.constant(doubles(mlp.y)))
         .square()
         .mean();
+    },
+  } /** |A W - Y|² / 2 + sum h (k - b)² / 2 + |c|² / 2 - sum c. */,
+  matrices: {
+    start: {
+      weight: doubles(matrices.start.weight),
+      kernel: doubles(matrices.start.kernel),
+      vector: doubles(matrices.start.vector),
+    },
+    loss(params) {
+      const { weight, kernel, vector } = params as Readonly<Record<"weight" | "kernel" | "vector", Tensor>>;
+      const given = (name: "a" | "y" | "h" | "b"): Tensor => weight.constant(doubles(matrices[name]));
+      const half = (x: Tensor): Tensor => x.sum().mul(0.5);
+      return half(given("a").matmul(weight).sub(given("y")).square())
+        .add(half(kernel.sub(given("b")).square().mul(given("h"))))
+        .add(half(vector.square()))
+        .sub(vector.sum());
     },
   },
 };

@@ -40,7 +40,7 @@ export function reduceOnPlateau(rate: Hyper, options: PlateauOptions = {}): Redu
 }
 
 /** Narrows to the schedule whose `plateau` wants reports. */
-export function isReduceOnPlateau(value: Hyper): value is ReduceOnPlateau {
+export function isReduceOnPlateau(value: unknown): value is ReduceOnPlateau {
   return isSchedule(value) && value.kind === "reduceOnPlateau";
 }
 
