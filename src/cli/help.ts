@@ -1,40 +1,54 @@
-import { table as schedules } from "../optim/schedules/table.ts";
 import { defaultRate } from "./recipe.ts";
-import { kebab, RULES } from "./settings.ts";
+import { kebab, RULES, rateOf } from "./settings.ts";
 
-/** The optimizers with their equations and flags, from the rules' table. */
+/** The optimizers of the lecture with their equations, and where all are. */
 export function optimizerHelp(): string {
-  const rows = RULES.map(({ name, equation, hypers }) => {
-    const flags = Object.entries(hypers).flatMap(([hyper, spec]) => {
-      if (hyper === "rate") return [`--lr (${defaultRate(name)})`];
-      if (spec.type === "flag") return [spec.default ? `--no-${kebab(hyper)}` : `--${kebab(hyper)}`];
-      if (spec.type === "choice") return [`--${kebab(hyper)} ${spec.choices.join("|")} (${spec.default})`];
-      return [`--${kebab(hyper)} (${spec.default ?? "off"})`];
-    });
-    return `  ${name.padEnd(10)}${wrap(equation, 12)}\n${" ".repeat(14)}${wrap(flags.join("  "), 14, /(?<=\S) {2}/)}`;
-  });
-  return `Optimizers (--optimizer), with x a weight, g its gradient and a the rate:\n${rows.join("\n")}`;
+  const common = ["sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw"];
+  const rows = RULES.filter(({ name }) => common.includes(name)).map(
+    (rule) =>
+      `  ${rule.name.padEnd(10)}${wrap(rule.equation, 12)}\n${" ".repeat(12)}${wrap([`--lr (${defaultRate(rule.name)})`, ...flagsOf(rule)].join(" "), 12)}`,
+  );
+  const others = RULES.map(({ name }) => name).filter((name) => !common.includes(name));
+  return [
+    "Optimizers (--optimizer), with x a weight, g its gradient and a the rate:",
+    ...rows,
+    `  ${wrap(others.join(", "), 2)}`,
+    "  `downhill optimizers adam` shows one with all its flags and conventions.",
+  ].join("\n");
 }
 
-/** The schedules with their equations, from their table. */
+function flagsOf(rule: (typeof RULES)[number]): string[] {
+  const names = Object.keys(rule.hypers).filter((name) => name !== rateOf(rule));
+  return names.map((name) => `--${kebab(name)}`);
+}
+
+const SCHEDULES: readonly (readonly [text: string, meaning: string])[] = [
+  ["step 0.5/5ep", "times 0.5 every 5 epochs"],
+  ["exp 0.05", "a = a0 e^(-0.05 t), t in epochs"],
+  ["1/t 0.1", "a = a0 / (1 + 0.1 t)"],
+  ["plateau 0.5", "times 0.5 when the validation loss stops falling"],
+  ["warmup 5% | cosine", "up over 5 % of the run, then half a cosine down"],
+];
+
+/** Some schedules, and where all are. */
 export function scheduleHelp(): string {
-  const rows = schedules.flatMap(({ text, equation }) =>
-    text === undefined ? [] : [`  ${`"${text}"`.padEnd(24)}${wrap(equation, 26)}`],
-  );
-  const note = "Schedules (--schedule); lengths in ep (epochs), st (steps) or % of the run:";
-  return `${note}\n${rows.join("\n")}`;
+  const rows = SCHEDULES.map(([text, meaning]) => `  ${`"${text}"`.padEnd(24)}${meaning}`);
+  return [
+    "Schedules (--schedule, or in place of a number), in epochs (ep), steps (st), %:",
+    ...rows,
+    '  `downhill schedules` lists all; `downhill schedule "1/t 0.1"` draws one.',
+  ].join("\n");
 }
 
 /** Breaks at spaces so that no line passes column 80; later lines are indented. */
-function wrap(text: string, indent: number, between: RegExp = / /): string {
+export function wrap(text: string, indent: number): string {
   const lines: string[] = [];
   let line = "";
-  for (const word of text.split(between)) {
-    const gap = between.source === " " ? " " : "  ";
-    if (line !== "" && indent + line.length + gap.length + word.length > 80) {
+  for (const word of text.split(" ")) {
+    if (line !== "" && indent + line.length + 1 + word.length > 80) {
       lines.push(line);
       line = word;
-    } else line = line === "" ? word : `${line}${gap}${word}`;
+    } else line = line === "" ? word : `${line} ${word}`;
   }
   return [...lines, line].join(`\n${" ".repeat(indent)}`);
 }

@@ -18,7 +18,14 @@ function optionsOf(name: string, { flag, help, kind, group }: Setting, hidden: b
   const text = defaultOf(name);
   const option = (flags: string): Option => {
     const made = new Option(flags, text === undefined ? help : `${help} (${text})`).helpGroup(`${group}:`);
-    if (kind !== "switch") made.argParser((value) => parseFlag(name, value));
+    if (kind === "list")
+      made.argParser((value, previous: readonly string[] | undefined) => [
+        ...(previous ?? []),
+        ...(parseFlag(name, value) as readonly string[]),
+      ]);
+    else if (kind !== "switch") made.argParser((value) => parseFlag(name, value));
+    // `--no-decay <parameters>` is a flag of its own, not the opposite of another.
+    if (flags.includes("<")) made.negate = false;
     return hidden ? made.hideHelp() : made;
   };
   return kind === "switch" ? [option(flag), option(flag.replace("--", "--no-"))] : [option(flag)];
@@ -52,6 +59,7 @@ const EXAMPLES = `Examples:
   downhill train mnist
   downhill train mnist --model mlp --optimizer adam --epochs 5
   downhill train ./digits --lr 0.05 --schedule "warmup 5% | cosine"
+  downhill train mnist --optimizer adamw --weight-decay 0.05 --no-decay bias
   downhill train mnist --config runs/2025-01-31-142530-mnist-cnn/config.json`;
 
 /** Every command with its arguments and flags. `done` gets the exit code of a training. */

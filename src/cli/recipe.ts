@@ -1,18 +1,19 @@
 import { OptionError } from "../core/errors.ts";
-import { fromConfig } from "../optim/from-config.ts";
-import { parseSchedule } from "../optim/schedules/grammar.ts";
-import type { Transform } from "../optim/transform.ts";
-import { type BaseSettings, type Given, HYPER_NAMES, kebab, RULES, type Value } from "./settings.ts";
+import type { Rule } from "../optim/hyper.ts";
+import { type BaseSettings, type Given, HYPER_NAMES, kebab, RULES, rateOf, type Value } from "./settings.ts";
 
 /** A run's settings, all decided. */
 export type Recipe = {
   readonly data: string;
   readonly model: "cnn" | "mlp";
   readonly optimizer: string;
-  readonly lr: number;
-  readonly schedule: string;
+  /** Undefined where the optimizer is JSON, which has its own. */
+  readonly lr: number | undefined;
+  readonly schedule: string | undefined;
   /** What the optimizer was given beside the rate. */
   readonly hypers: Readonly<Record<string, Value>>;
+  /** What happens to gradients and parameters around it, as the flags say it. */
+  readonly processing: Processing;
   readonly epochs: number;
   readonly batchSize: number;
   /** Undefined: 5,000 or a tenth of the training images, whichever is less. */
@@ -22,6 +23,10 @@ export type Recipe = {
   readonly dataDir: string | undefined;
   readonly out: string;
 };
+
+const PROCESSING = ["clipNorm", "freeze", "group", "before", "after", "wrap", "accumulate"] as const;
+
+export type Processing = Readonly<Pick<BaseSettings, (typeof PROCESSING)[number]>>;
 
 /** Where the rules' own defaults are too careful for small images. */
 const RATES: Readonly<Record<string, number>> = { sgd: 0.1, momentum: 0.05 };
@@ -41,8 +46,8 @@ export function defaultOf(name: string): Value | undefined {
 }
 
 export function defaultRate(optimizer: string): number {
-  const rule = RULES.find(({ name }) => name === optimizer);
-  const spec = rule?.hypers.rate;
+  const rule = RULES.find(({ name }) => name === optimizer) as Rule;
+  const spec = rule.hypers[rateOf(rule)];
   return RATES[optimizer] ?? (spec?.type === "number" ? spec.default : undefined) ?? 1e-3;
 }
 
@@ -56,19 +61,47 @@ export function recipeOf(flags: Given, file: Given): Recipe {
   if (data === undefined)
     throw new OptionError("train: got no data; expected mnist, fashion-mnist or a folder such as ./digits.", "data");
   const optimizer = merged.optimizer ?? DEFAULTS.optimizer;
-  const rule = RULES.find(({ name }) => name === optimizer) as (typeof RULES)[number];
+  const rule = RULES.find(({ name }) => name === optimizer);
   const overruled = flags.optimizer !== undefined && flags.optimizer !== (file.optimizer ?? DEFAULTS.optimizer);
   const hypers: Record<string, Value> = {};
   for (const name of HYPER_NAMES) {
     const value = merged[name];
     if (value === undefined) continue;
-    if (Object.hasOwn(rule.hypers, name)) hypers[name] = value;
+    if (rule !== undefined && Object.hasOwn(rule.hypers, name)) hypers[name] = value;
     else if (flags[name] !== undefined || !overruled) throw foreign(name, optimizer, flags[name] !== undefined);
   }
-  const { lr = defaultRate(optimizer), schedule = defaultSchedule(optimizer), ...rest } = merged;
-  const { model, epochs, batchSize, seed, out } = { ...DEFAULTS, ...rest };
+  const rate = rateAndSchedule(merged, optimizer);
+  const { model, epochs, batchSize, seed, out } = { ...DEFAULTS, ...merged };
   const { threads, dataDir, validation } = merged;
-  return { data, model, optimizer, lr, schedule, hypers, epochs, batchSize, validation, seed, threads, dataDir, out };
+  const processing = Object.fromEntries(
+    PROCESSING.flatMap((name) => (merged[name] === undefined ? [] : [[name, merged[name]]])),
+  );
+  return {
+    data,
+    model,
+    optimizer,
+    ...rate,
+    hypers,
+    processing,
+    epochs,
+    batchSize,
+    validation,
+    seed,
+    threads,
+    dataDir,
+    out,
+  };
+}
+
+/** An optimizer as JSON, which has its own rate and hyperparameters. */
+export const isJson = (optimizer: string): boolean => optimizer.startsWith("{");
+
+function rateAndSchedule({ lr, schedule }: BaseSettings, optimizer: string): Pick<Recipe, "lr" | "schedule"> {
+  if (!isJson(optimizer)) return { lr: lr ?? defaultRate(optimizer), schedule: schedule ?? defaultSchedule(optimizer) };
+  const given = lr !== undefined ? "--lr" : schedule !== undefined ? "--schedule" : undefined;
+  if (given !== undefined)
+    throw new OptionError(`${given}: got it with an optimizer as JSON; expected the rate inside it.`, given);
+  return { lr, schedule };
 }
 
 /** The step decay is part of the default recipe; rules that scale each weight's rate do without. */
@@ -86,38 +119,14 @@ function foreign(name: string, optimizer: string, isFlag: boolean): OptionError 
 }
 
 /** The recipe as a config file would say it, with the same keys. */
-export function toConfig({ hypers, ...rest }: Recipe): Readonly<Record<string, Value>> {
+export function toConfig({ hypers, processing, ...rest }: Recipe): Readonly<Record<string, Value>> {
   const decided = Object.entries(rest).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
   );
-  return { ...Object.fromEntries(decided), ...hypers };
+  return { ...Object.fromEntries(decided), ...hypers, ...processing };
 }
 
 /** How many training images are held out when nobody says. */
 export function defaultValidation(trainingImages: number): number {
   return Math.min(5000, Math.floor(trainingImages / 10));
-}
-
-/** The recipe's optimizer with its schedule. Throws OptionError naming the flag that does not fit. */
-export function optimizerOf({ optimizer, lr, schedule, hypers }: Recipe): Transform {
-  const rate = atFlag("schedule", () => parseSchedule(schedule, lr).toJSON());
-  try {
-    return fromConfig({ name: optimizer, rate, ...hypers });
-  } catch (error) {
-    if (!(error instanceof OptionError)) throw error;
-    const name = Object.keys(hypers).find((hyper) => error.where === `${optimizer}.${hyper}`);
-    if (name === undefined) throw error;
-    const text = error.message.replace(`${optimizer}: `, "").replace(`got ${name} = `, "got ");
-    throw new OptionError(`--${kebab(name)}: ${text.replace(", or a schedule", "")}`, name);
-  }
-}
-
-/** Errors of `f` name the flag instead of the library's function. */
-export function atFlag<T>(flag: string, f: () => T): T {
-  try {
-    return f();
-  } catch (error) {
-    if (!(error instanceof OptionError)) throw error;
-    throw new OptionError(`--${flag}: ${error.message.replace(/^\w+: /, "")}`, flag);
-  }
 }

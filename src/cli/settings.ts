@@ -4,7 +4,7 @@ import type { HyperSpec } from "../optim/hyper.ts";
 import { describeRange } from "../optim/range.ts";
 import { table } from "../optim/table.ts";
 
-export type Value = number | string | boolean;
+export type Value = number | string | boolean | readonly string[];
 
 /**
  * Every setting of `train` once: its flag, its key in a config file, its type and its help text. Flags, config files, help
@@ -13,9 +13,10 @@ export type Value = number | string | boolean;
 export type Setting = {
   /** As commander writes it: `--batch-size <n>`. */
   readonly flag: string;
-  readonly group: "Model and optimizer" | "Training" | "Data and output";
+  readonly group: "Model and optimizer" | "Gradients and parameters" | "Training" | "Data and output";
   readonly help: string;
-  readonly kind: "number" | "text" | "switch";
+  /** "scalar": a number, or a schedule's text. "list": a text each time that the flag is given. */
+  readonly kind: "number" | "text" | "switch" | "scalar" | "list";
   /** Words for the expected value, in error messages. */
   readonly expected: string;
   readonly schema: v.GenericSchema<unknown, Value>;
@@ -26,6 +27,20 @@ const text = v.pipe(v.string(), v.minLength(1));
 
 export const MODELS = ["cnn", "mlp"] as const;
 export const RULES: readonly (typeof table)[number][] = table.filter(({ role }) => role === "rule");
+const namesOf = (role: string): string =>
+  table
+    .filter((row) => row.role === role)
+    .map(({ name }) => name)
+    .join(", ");
+
+/** The hyperparameter that `--lr` sets: a rule's first. */
+export function rateOf(rule: (typeof table)[number]): string {
+  return Object.keys(rule.hypers)[0] as string;
+}
+
+/** A number in the range, or a schedule's text. */
+const scalar = (text: v.GenericSchema<unknown, string>): v.GenericSchema<unknown, number | string> =>
+  v.union([v.pipe(v.number(), v.finite()), text]);
 
 const BASE = {
   model: {
@@ -39,10 +54,10 @@ const BASE = {
   optimizer: {
     flag: "--optimizer <name>",
     group: "Model and optimizer",
-    help: `${RULES.map(({ name }) => name).join(", ")}`,
+    help: "an update rule, such as sgd, momentum or adam; `downhill optimizers` lists all",
     kind: "text",
-    expected: `one of ${RULES.map(({ name }) => name).join(", ")}`,
-    schema: v.picklist(RULES.map(({ name }) => name)),
+    expected: `one of ${namesOf("rule")}, or JSON as optim.fromConfig takes it`,
+    schema: v.union([v.picklist(RULES.map(({ name }) => name)), v.pipe(v.string(), v.startsWith("{"))]),
   },
   lr: {
     flag: "--lr <rate>",
@@ -59,6 +74,62 @@ const BASE = {
     kind: "text",
     expected: 'a schedule such as "step 0.5/5ep"',
     schema: text,
+  },
+  clipNorm: {
+    flag: "--clip-norm <n>",
+    group: "Gradients and parameters",
+    help: "scale all gradients together so that their norm is at most this",
+    kind: "scalar",
+    expected: "a number above 0, or a schedule",
+    schema: scalar(text),
+  },
+  freeze: {
+    flag: "--freeze <parameters>",
+    group: "Gradients and parameters",
+    help: 'parameters that stay as they are, such as "0, 3"',
+    kind: "text",
+    expected: "names of parameters",
+    schema: text,
+  },
+  group: {
+    flag: "--group <text>",
+    group: "Gradients and parameters",
+    help: 'other options for some parameters: "0, 3: rateFactor=0.1 weightDecay=0"; may be given again',
+    kind: "list",
+    expected: 'a list of texts such as "bias, norm: weightDecay=0"',
+    schema: v.array(text),
+  },
+  before: {
+    flag: "--before <transform>",
+    group: "Gradients and parameters",
+    help: `before the optimizer, in order: "clipByValue 0.5"; may be given again (${namesOf("transform")})`,
+    kind: "list",
+    expected: 'a list of transforms such as "clipByValue 0.5"',
+    schema: v.array(text),
+  },
+  after: {
+    flag: "--after <transform>",
+    group: "Gradients and parameters",
+    help: "the same, after the optimizer",
+    kind: "list",
+    expected: "a list of transforms",
+    schema: v.array(text),
+  },
+  wrap: {
+    flag: "--wrap <wrapper>",
+    group: "Gradients and parameters",
+    help: `around all of it, the last outermost: "ema decay=0.99"; may be given again (${namesOf("wrapper")})`,
+    kind: "list",
+    expected: 'a list of wrappers such as "ema decay=0.99"',
+    schema: v.array(text),
+  },
+  accumulate: {
+    flag: "--accumulate <n>",
+    group: "Gradients and parameters",
+    help: "batches whose mean gradient makes one update",
+    kind: "number",
+    expected: "a whole number of at least 1",
+    schema: count,
   },
   epochs: {
     flag: "--epochs <n>",
@@ -122,31 +193,43 @@ const BASE = {
   },
 } as const satisfies Readonly<Record<string, Setting>>;
 
-/** Hyperparameters of all update rules but the rate, which is `--lr`; the rules' table says what each takes. */
-const HYPERS: Readonly<Record<string, Setting>> = Object.fromEntries(
-  RULES.flatMap(({ hypers }) =>
-    Object.entries(hypers)
-      .filter(([name]) => name !== "rate")
-      .map(([name, spec]) => [name, hyperSetting(name, spec)] as const),
-  ),
-);
+/** Hyperparameters of all update rules but the first, which is `--lr`; the rules' table says what each takes. */
+const HYPERS: Readonly<Record<string, Setting>> = (() => {
+  const specs = RULES.flatMap((rule) => Object.entries(rule.hypers).filter(([name]) => name !== rateOf(rule)));
+  const names = [...new Set(specs.map(([name]) => name))];
+  const specsOf = (name: string): HyperSpec[] => specs.flatMap(([other, spec]) => (other === name ? [spec] : []));
+  return Object.fromEntries(names.map((name) => [name, hyperSetting(name, specsOf(name))]));
+})();
 
-function hyperSetting(name: string, spec: HyperSpec): Setting {
+/** Rules differ in what they allow under one name; the rule itself checks the range. */
+function hyperSetting(name: string, specs: readonly HyperSpec[]): Setting {
+  const [first] = specs as [HyperSpec, ...HyperSpec[]];
   const flag = `--${kebab(name)}`;
-  const common = { group: "Model and optimizer", help: spec.text } as const;
-  if (spec.type === "flag") return { ...common, flag, kind: "switch", expected: "true or false", schema: v.boolean() };
-  if (spec.type === "choice") {
-    const expected = spec.choices.join(" or ");
-    return { ...common, flag: `${flag} <name>`, kind: "text", expected, schema: v.picklist(spec.choices) };
+  const common = { group: "Model and optimizer", help: first.text } as const;
+  const all = <T extends HyperSpec["type"]>(type: T): boolean => specs.every((spec) => spec.type === type);
+  if (all("flag")) return { ...common, flag, kind: "switch", expected: "true or false", schema: v.boolean() };
+  if (all("choice")) {
+    const choices = [...new Set(specs.flatMap((spec) => (spec.type === "choice" ? spec.choices : [])))];
+    return {
+      ...common,
+      flag: `${flag} <name>`,
+      kind: "text",
+      expected: choices.join(" or "),
+      schema: v.picklist(choices),
+    };
   }
-  // Rules differ in what they allow under one name; the rule itself checks the range.
-  return {
-    ...common,
-    flag: `${flag} <n>`,
-    kind: "number",
-    expected: describeRange(spec),
-    schema: v.pipe(v.number(), v.finite()),
-  };
+  if (all("parameters"))
+    return {
+      ...common,
+      flag: `${flag} <parameters>`,
+      kind: "text",
+      expected: 'names such as "bias, norm"',
+      schema: text,
+    };
+  const range = first.type === "number" ? describeRange(first) : "a number";
+  const scheduled = specs.some((spec) => spec.type === "number" && !spec.fixed);
+  const expected = scheduled ? `${range}, or a schedule` : range;
+  return { ...common, flag: `${flag} <n>`, kind: "scalar", expected, schema: scalar(text) };
 }
 
 export const SETTINGS: Readonly<Record<string, Setting>> = { ...BASE, ...HYPERS };
@@ -168,14 +251,28 @@ export function kebab(name: string): string {
 function check(setting: Setting, value: unknown, where: string): Value {
   const result = v.safeParse(setting.schema, value);
   if (result.success) return result.output;
-  throw new OptionError(`${where}: got ${JSON.stringify(value)}; expected ${setting.expected}.`, where);
+  const near =
+    setting === SETTINGS.optimizer && typeof value === "string"
+      ? suggest(
+          value,
+          RULES.map((r) => r.name),
+        )
+      : "";
+  throw new OptionError(`${where}: got ${JSON.stringify(value)}; expected ${setting.expected}.${near}`, where);
 }
+
+const isNumber = (text: string): boolean => text.trim() !== "" && !Number.isNaN(Number(text));
 
 /** The value of a flag from its text. Throws OptionError naming the flag. */
 export function parseFlag(name: string, given: string | boolean): Value {
   const setting = SETTINGS[name] as Setting;
   const where = setting.flag.split(" ")[0] as string;
-  if (setting.kind !== "number") return check(setting, given, where);
+  if (setting.kind === "list") return check(setting, [given], where);
+  if (setting.kind === "scalar" && typeof given === "string" && !isNumber(given)) {
+    if (/^[a-z]/.test(given)) return check(setting, given, where);
+    throw new OptionError(`${where}: got "${given}"; expected ${setting.expected}.`, where);
+  }
+  if (setting.kind !== "number" && setting.kind !== "scalar") return check(setting, given, where);
   const value = typeof given === "string" && given.trim() !== "" ? Number(given) : Number.NaN;
   if (Number.isNaN(value))
     throw new OptionError(`${where}: got "${String(given)}"; expected ${setting.expected}.`, where);
@@ -193,7 +290,8 @@ export function parseConfig(json: unknown, file: string): Given {
   const out: Record<string, Value> = {};
   for (const [key, value] of Object.entries(json)) {
     const setting = Object.hasOwn(SETTINGS, key) ? SETTINGS[key] : undefined;
-    if (setting !== undefined) out[key] = check(setting, value, `${file}: ${key}`);
+    const asText = key === "optimizer" && typeof value === "object" && value !== null;
+    if (setting !== undefined) out[key] = check(setting, asText ? JSON.stringify(value) : value, `${file}: ${key}`);
     else if (key !== "data")
       throw new OptionError(
         `${file}: got the unknown key "${key}"; expected one of ${known.join(", ")}.${suggest(key, known)}`,

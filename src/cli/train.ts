@@ -6,9 +6,10 @@ import { type DatasetProgress, resolveDataset } from "../node/datasets.ts";
 import { fit } from "../node/fit.ts";
 import { RunFolder } from "../node/run-folder.ts";
 import type { TrainEvent } from "../train/events.ts";
+import { optimizerOf } from "./assemble.ts";
 import { formatBytes, formatCount, formatNumber, formatPercent } from "./format.ts";
 import { Progress } from "./progress.ts";
-import { defaultValidation, optimizerOf, type Recipe, recipeOf, toConfig } from "./recipe.ts";
+import { defaultValidation, type Recipe, recipeOf, toConfig } from "./recipe.ts";
 import type { Screen } from "./screen.ts";
 import { type Given, parseConfig } from "./settings.ts";
 
@@ -121,13 +122,16 @@ function describe(
   const held = recipe.validation < 1 ? Math.round(total * recipe.validation) : recipe.validation;
   const shape = data.inputs.shape.slice(1).join("x");
   const hypers = Object.entries(recipe.hypers).map(([name, value]) => `, ${name} ${value}`);
+  const rate = recipe.lr === undefined ? "" : `, rate ${recipe.lr} (${recipe.schedule})`;
+  const around = Object.entries(recipe.processing).map(([name, value]) => `${name} ${[value].flat().join("; ")}`);
   screen.line(
     `${data.name}: ${formatCount(total - held)} training and ${formatCount(held)} validation images of ${shape}, ${classes} classes`,
   );
   screen.line(
-    `${recipe.model}, ${recipe.optimizer}, rate ${recipe.lr} (${recipe.schedule})${hypers.join("")}, ` +
+    `${recipe.model}, ${recipe.optimizer}${rate}${hypers.join("")}, ` +
       `batch ${recipe.batchSize}, ${recipe.epochs} epoch${recipe.epochs === 1 ? "" : "s"}, seed ${recipe.seed}`,
   );
+  if (around.length > 0) screen.line(around.join(", "));
 }
 
 /** Ctrl-C once: the call that runs is finished and saved. Twice, or before training starts: now. */

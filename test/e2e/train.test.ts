@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -24,6 +24,63 @@ const eventsOf = (run: string): TrainEvent[] =>
     .map((line) => JSON.parse(line) as TrainEvent);
 
 const QUICK = ["--model", "mlp", "--optimizer", "adam", "--epochs", "3", "--batch-size", "32", "--validation", "30"];
+
+/** The weights of the only run in a folder of runs. */
+function weightsIn(runs: string): Readonly<Record<string, { readonly data: ArrayLike<number> }>> {
+  const [only = ""] = readdirSync(runs);
+  return decodeSafetensors(readFileSync(join(runs, only, "model.safetensors"))).tensors;
+}
+
+describe("what stands around the optimizer", () => {
+  const train = async (out: string, ...flags: string[]) => {
+    const outcome = await downhill(folder, "train", "./bars", ...QUICK, "--out", out, ...flags);
+    expect(outcome.stderr).toBe("");
+    return { outcome, weights: weightsIn(join(folder, out)) };
+  };
+
+  test("frozen parameters stay as they were drawn; the others move", async () => {
+    const flags = ["--freeze", "1", "--group", "bias: rateFactor=0.1", "--clip-norm", "1"];
+    const short = await train("freeze1", ...flags, "--epochs", "1");
+    const long = await train("freeze2", ...flags, "--epochs", "2");
+    expect(short.outcome.stdout).toContain("clipNorm 1, freeze 1, group bias: rateFactor=0.1");
+    for (const name of ["1.weight", "1.bias"]) expect(long.weights[name]?.data).toEqual(short.weights[name]?.data);
+    expect(long.weights["3.weight"]?.data).not.toEqual(short.weights["3.weight"]?.data);
+  });
+
+  test("a run's config.json repeats it, transforms and schedules of hyperparameters included", async () => {
+    const first = await train(
+      "around1",
+      "--before",
+      "clipByValue 0.1",
+      "--beta1",
+      "constant at 0.8",
+      "--no-decay",
+      "bias",
+      "--weight-decay",
+      "0.1",
+    );
+    const [only = ""] = readdirSync(join(folder, "around1"));
+    const again = await downhill(folder, "train", "--config", `around1/${only}/config.json`, "--out", "around2");
+    expect(again.stderr).toBe("");
+    expect(weightsIn(join(folder, "around2"))).toEqual(first.weights);
+  });
+
+  test("an optimizer as JSON is the same as by flags", async () => {
+    const optimizer = {
+      name: "chain",
+      parts: [
+        { name: "clipByGlobalNorm", maxNorm: 1 },
+        { name: "sgd", rate: 0.1 },
+      ],
+    };
+    const config = { data: "./bars", model: "mlp", epochs: 1, batchSize: 32, validation: 30, optimizer };
+    writeFileSync(join(folder, "json.json"), JSON.stringify(config));
+    const outcome = await downhill(folder, "train", "--config", "json.json", "--out", "json1");
+    expect(outcome.stderr).toBe("");
+    const flags = ["--optimizer", "sgd", "--lr", "0.1", "--schedule", "constant", "--clip-norm", "1", "--epochs", "1"];
+    expect((await train("json2", ...flags)).weights).toEqual(weightsIn(join(folder, "json1")));
+  });
+});
 
 describe("downhill train on a folder of idx files", () => {
   let outcome: Outcome;
