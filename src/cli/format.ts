@@ -12,6 +12,9 @@ export function formatNumber(value: number | undefined): string {
   return value.toFixed(size >= 1000 ? 1 : size >= 10 ? 2 : 4);
 }
 
+/** NaN: the optimizer has none. */
+const formatRate = (rate: number): string => formatNumber(Number.isNaN(rate) ? undefined : rate);
+
 export function formatPercent(value: number | undefined): string {
   return value === undefined ? "-" : `${(100 * value).toFixed(2)}%`;
 }
@@ -77,7 +80,7 @@ export function tableRow(event: EpochEvent): string {
     [formatPercent(train.accuracy), WIDTHS.accuracy],
     [formatNumber(validation.loss), WIDTHS.loss],
     [formatPercent(validation.accuracy), WIDTHS.accuracy],
-    [formatNumber(event.rate), WIDTHS.rate],
+    [formatRate(event.rate), WIDTHS.rate],
     [seconds < 100 ? `${seconds.toFixed(1)}s` : `${Math.round(seconds)}s`, WIDTHS.time],
     ...PHASES.map((phase): [string, number] => [share?.[phase] ?? "-", WIDTHS[phase]]),
   ];
@@ -106,7 +109,7 @@ export function plainRow(event: EpochEvent, epochs: number): string {
     `epoch ${event.epoch}/${epochs}`,
     ...part("training", event.train),
     ...part("validation", event.validation),
-    `rate ${formatNumber(event.rate)}`,
+    `rate ${formatRate(event.rate)}`,
     `${formatDuration(event.timeMs)}${split}`,
   ].join(", ");
 }

@@ -29,7 +29,7 @@ export type TrainEvent =
       readonly peakBytes: number;
       readonly programs: readonly ProgramSize[];
     }
-  /** `step` counts finished steps from 1; metrics are of that step's mini-batch. `timeMs` is the mean time of a step in its call. */
+  /** `step` counts finished steps from 1; metrics are of that step's mini-batch. `rate` is NaN where the optimizer has none. `timeMs` is the mean time of a step in its call. */
   | {
       readonly type: "step";
       readonly step: number;
