@@ -1,6 +1,6 @@
 import { OptionError } from "../core/errors.ts";
 import { log } from "../core/math.ts";
-import { mapTree, zipTrees } from "../core/tree.ts";
+import { leavesOf, mapTree, zipTrees } from "../core/tree.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { isPattern, matchParameters, type ParameterPattern } from "./parameters.ts";
 import { checkChoice, checkFlag, checkNames, describeRange, inRange, type Range, wrongOption } from "./range.ts";
@@ -143,6 +143,14 @@ export const decayHypers: {
   noDecay: { type: "parameters", default: null, text: 'parameters without decay, such as "bias, norm"' },
 };
 
+/** Hyperparameters of the rules that have weight decay inside their equation: they apply it by `addDecay`. */
+export const ownDecayHypers: Pick<typeof decayHypers, "weightDecay" | "noDecay"> = {
+  weightDecay: decayHypers.weightDecay,
+  noDecay: decayHypers.noDecay,
+};
+
+export type OwnDecayOptions = Pick<DecayOptions, "weightDecay" | "noDecay">;
+
 export type DecayOptions = {
   /** lambda. Left out by default. */
   readonly weightDecay?: Hyper;
@@ -189,19 +197,17 @@ function decayed<S extends TensorTree>(name: string, values: DecayValues, body: 
   const where = `${name}.noDecay`;
   if (noDecay !== undefined && weightDecay === undefined)
     throw new OptionError(`${name}: got noDecay without weightDecay; expected both.`, where);
-  if (weightDecay === undefined || decoupled === undefined) return body;
-  const exempt = (params: TensorTree): ReadonlySet<string> =>
-    noDecay === undefined ? new Set() : matchParameters(where, noDecay, params);
-  const add = (tree: TensorTree, params: TensorTree, scale: Tensor): TensorTree => {
-    const without = exempt(params);
-    return zipTrees((path, t, x) => (without.has(path) ? t : t.add(x.mul(scale))), tree, params);
+  if (weightDecay === undefined) return body;
+  const init = (params: TensorTree): S => {
+    if (noDecay !== undefined) matchParameters(where, noDecay, params);
+    return body.init(params);
   };
+  if (decoupled === undefined) return { ...body, init };
+  const add = (tree: TensorTree, params: TensorTree, scale: Tensor): TensorTree =>
+    addDecay(name, noDecay, tree, params, scale);
   return {
     ...body,
-    init(params) {
-      exempt(params);
-      return body.init(params);
-    },
+    init,
     update(gradients, state, ctx) {
       const lambda = ctx.hyper("weightDecay", weightDecay);
       if (!decoupled) return body.update(add(gradients, ctx.params, lambda), state, ctx);
@@ -219,6 +225,36 @@ function decayed<S extends TensorTree>(name: string, values: DecayValues, body: 
       ];
     },
   };
+}
+
+/** t + scale x for each leaf t of the tree and its parameter x, but for those of `noDecay`. */
+export function addDecay(
+  rule: string,
+  noDecay: ParameterPattern | undefined,
+  tree: TensorTree,
+  params: TensorTree,
+  scale: Tensor,
+): TensorTree {
+  const without = noDecay === undefined ? new Set() : matchParameters(`${rule}.noDecay`, noDecay, params);
+  return zipTrees((path, t, x) => (without.has(path) ? t : t.add(x.mul(scale))), tree, params);
+}
+
+/** g + lambda x, for rules with `ownDecayHypers` that couple it. */
+export function coupledDecay(
+  rule: string,
+  values: { readonly weightDecay: Hyper | undefined; readonly noDecay: ParameterPattern | undefined },
+  gradients: TensorTree,
+  ctx: UpdateContext,
+): TensorTree {
+  const { weightDecay, noDecay } = values;
+  if (weightDecay === undefined) return gradients;
+  return addDecay(rule, noDecay, gradients, ctx.params, ctx.hyper("weightDecay", weightDecay));
+}
+
+/** A number as f32[], for a state. */
+export function scalarState(params: TensorTree, value: number): Tensor {
+  const [first] = leavesOf<Tensor>(params) as [readonly [string, Tensor]];
+  return first[1].full(value, [], "f32");
 }
 
 export function zerosLike(params: TensorTree): TensorTree {
