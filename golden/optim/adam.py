@@ -6,62 +6,78 @@ import torch
 from common import Case, at, keras_run, optax_run, per_leaf, single, torch_run
 
 DROPPING = {"kind": "stepDecay", "rate": 0.05, "everySteps": 5, "factor": 0.4}
-DEFAULTS = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+OTHER = {"beta1": 0.8, "beta2": 0.95, "eps": 0.01}
+SCHEDULE = lambda count: 0.05 * 0.4 ** (count // 5)
+
+
+def largest(s, v):
+    s["largest"] = np.maximum(s.get("largest", 0), v)
+    return s["largest"]
 
 
 @per_leaf
 def adam(g, x, s, t, h):
-    """Kingma and Ba, algorithm 1."""
-    m, v = moments(g, s, h)
-    m_hat = m / (1 - h["beta1"] ** t)
-    v_hat = v / (1 - h["beta2"] ** t)
-    return -h["rate"] * m_hat / (np.sqrt(v_hat) + h["eps"])
-
-
-@per_leaf
-def efficient(g, x, s, t, h):
-    """Kingma and Ba, end of section 2."""
-    m, v = moments(g, s, h)
-    a = h["rate"] * np.float64(1 - h["beta2"] ** t).item() ** 0.5 / (1 - h["beta1"] ** t)
-    return -a * m / (np.sqrt(v) + h["eps"])
-
-
-@per_leaf
-def lecture(g, x, s, t, h):
-    m, v = moments(g, s, h)
-    return -h["rate"] * m / (np.sqrt(v) + h["eps"])
-
-
-def moments(g, s, h):
-    m = s["m"] = h["beta1"] * s.get("m", 0) + (1 - h["beta1"]) * g
-    v = s["v"] = h["beta2"] * s.get("v", 0) + (1 - h["beta2"]) * g**2
-    if h.get("amsgrad"):
-        v = s["largest"] = np.maximum(s.get("largest", 0), v)
-    return m, v
+    """Kingma and Ba, algorithm 1; like Keras the end of their section 2; like the lecture without correction."""
+    like, b1, b2 = h.get("like"), h.get("beta1", 0.9), h.get("beta2", 0.999)
+    eps, eps_root = h.get("eps", 1e-7 if like == "keras" else 1e-8), h.get("epsRoot", 0)
+    m = s["m"] = b1 * s.get("m", 0) + (1 - b1) * g
+    v = s["v"] = b2 * s.get("v", 0) + (1 - b2) * g**2
+    if h.get("amsgrad") and like != "optax":
+        v = largest(s, v)
+    if not h.get("biasCorrection", like != "lecture"):
+        return -h["rate"] * m / (np.sqrt(v + eps_root) + eps)
+    if like == "keras":
+        return -h["rate"] * (1 - b2**t) ** 0.5 / (1 - b1**t) * m / (np.sqrt(v + eps_root) + eps)
+    v_hat = v / (1 - b2**t)
+    if h.get("amsgrad") and like == "optax":
+        v_hat = largest(s, v_hat)
+    return -h["rate"] * (m / (1 - b1**t)) / (np.sqrt(v_hat + eps_root) + eps)
 
 
 def cases():
     torch_adam = lambda lr, **options: lambda xs: torch.optim.Adam(xs, lr=lr, **options)
+    keras_adam = lambda *rate, **options: lambda: keras.optimizers.Adam(*rate, **options)
+    dropping = lambda name: lambda t: {name: at(DROPPING, t)}
+    torch_other = {"betas": (0.8, 0.95), "eps": 0.01}
+    keras_other = {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 0.01}
+    optax_other = {"b1": 0.8, "b2": 0.95, "eps": 0.01}
     yield Case(
         "defaults",
-        *single(adam, "adam", rate=0.02, **DEFAULTS),
+        *single(adam, "adam", rate=0.02),
         {
             "torch.optim.Adam": lambda p: torch_run(torch_adam(0.02), p),
             "optax.adam": lambda p: optax_run(lambda: optax.adam(0.02), p),
         },
     )
-    yield Case("the lecture's: no bias correction", *single(lecture, "adam", rate=0.01, **DEFAULTS, biasCorrection=False))
+    yield Case("like lecture: its defaults", *single(adam, "adam", rate=0.01, like="lecture"))
     yield Case(
-        "the lecture's: no bias correction, other betas, rate that changes mid-run",
-        *single(lecture, "adam", rate=DROPPING, beta1=0.8, beta2=0.95, eps=0.01, biasCorrection=False),
+        "like lecture: other betas, rate that changes mid-run, L2",
+        *single(adam, "adam", rate=DROPPING, **OTHER, weightDecay=0.2, like="lecture"),
     )
-    other = {"beta1": 0.8, "beta2": 0.95, "eps": 0.01}
     yield Case(
-        "other betas, eps 0.01, rate that changes mid-run",
-        *single(adam, "adam", rate=DROPPING, **other),
+        "without bias correction, amsgrad",
+        *single(adam, "adam", rate=0.01, **OTHER, biasCorrection=False, amsgrad=True),
+        {
+            "optax.amsgrad": lambda p: optax_run(
+                lambda: optax.amsgrad(0.01, **optax_other, bias_correction_mu=False, bias_correction_nu=False), p
+            )
+        },
+    )
+    yield Case(
+        "like pytorch: other betas, eps 0.01, rate that changes mid-run, L2",
+        *single(adam, "adam", rate=DROPPING, **OTHER, weightDecay=0.2, like="pytorch"),
         {
             "torch.optim.Adam": lambda p: torch_run(
-                torch_adam(1.0, betas=(0.8, 0.95), eps=0.01), p, lambda t: {"lr": at(DROPPING, t)}
+                torch_adam(1.0, **torch_other, weight_decay=0.2), p, dropping("lr")
+            )
+        },
+    )
+    yield Case(
+        "like pytorch: decoupled decay, amsgrad",
+        *single(adam, "adam", rate=0.05, **OTHER, weightDecay=0.2, decoupled=True, amsgrad=True, like="pytorch"),
+        {
+            "torch.optim.Adam": lambda p: torch_run(
+                torch_adam(0.05, **torch_other, weight_decay=0.2, decoupled_weight_decay=True, amsgrad=True), p
             )
         },
     )
@@ -71,25 +87,36 @@ def cases():
         {"torch.optim.Adam": lambda p: torch_run(torch_adam(0.02, betas=(0.0, 0.99), eps=1e-3), p)},
     )
     yield Case(
-        "like keras, eps 0.01",
-        *single(efficient, "adam", rate=0.02, **{**DEFAULTS, "eps": 0.01}, like="keras"),
-        {"keras.optimizers.Adam": lambda p: keras_run(lambda: keras.optimizers.Adam(0.02, epsilon=0.01), p)},
+        "like optax: its defaults",
+        *single(adam, "adam", rate=0.02, like="optax"),
+        {"optax.adam": lambda p: optax_run(lambda: optax.adam(0.02), p)},
     )
     yield Case(
-        "amsgrad",
-        *single(adam, "adam", rate=0.05, **other, amsgrad=True),
-        {
-            "torch.optim.Adam": lambda p: torch_run(
-                torch_adam(0.05, betas=(0.8, 0.95), eps=0.01, amsgrad=True), p
-            )
-        },
+        "like optax: epsRoot 0.1, rate that changes mid-run",
+        *single(adam, "adam", rate=DROPPING, **OTHER, epsRoot=0.1, like="optax"),
+        {"optax.adam": lambda p: optax_run(lambda: optax.adam(SCHEDULE, **optax_other, eps_root=0.1), p)},
     )
     yield Case(
-        "amsgrad like keras",
-        *single(efficient, "adam", rate=0.05, **other, amsgrad=True, like="keras"),
+        "like optax: amsgrad",
+        *single(adam, "adam", rate=0.05, **OTHER, epsRoot=0.1, amsgrad=True, like="optax"),
+        {"optax.amsgrad": lambda p: optax_run(lambda: optax.amsgrad(0.05, **optax_other, eps_root=0.1), p)},
+    )
+    yield Case(
+        "like keras: its defaults",
+        *single(adam, "adam", assumed={"rate": 1e-3}, like="keras"),
+        {"keras.optimizers.Adam": lambda p: keras_run(keras_adam(), p)},
+    )
+    yield Case(
+        "like keras: eps 0.01, decoupled decay, rate that changes mid-run",
+        *single(adam, "adam", rate=DROPPING, **OTHER, weightDecay=0.2, like="keras"),
         {
             "keras.optimizers.Adam": lambda p: keras_run(
-                lambda: keras.optimizers.Adam(0.05, beta_1=0.8, beta_2=0.95, epsilon=0.01, amsgrad=True), p
+                keras_adam(1.0, **keras_other, weight_decay=0.2), p, dropping("learning_rate")
             )
         },
+    )
+    yield Case(
+        "like keras: amsgrad",
+        *single(adam, "adam", rate=0.05, **OTHER, amsgrad=True, like="keras"),
+        {"keras.optimizers.Adam": lambda p: keras_run(keras_adam(0.05, **keras_other, amsgrad=True), p)},
     )

@@ -231,14 +231,15 @@ def keras_run(make, problem, hypers=lambda t: {}):
     return kept
 
 
-def optax_run(make, problem):
+def optax_run(make, problem, further=lambda params: {}):
+    """`further`: what the update is given beside, such as the loss."""
     params = [jax.numpy.array(p) for p in problem.start()]
     optimizer = make()
     state = optimizer.init(params)
     kept = {}
     for t in range(1, STEPS[-1] + 1):
         gs = [jax.numpy.array(g) for g in problem.gradient([np.array(p) for p in params])]
-        us, state = optimizer.update(gs, state, params)
+        us, state = optimizer.update(gs, state, params, **further(params))
         params = optax.apply_updates(params, us)
         if t in STEPS:
             kept[t] = [np.array(p) for p in params]
@@ -281,6 +282,6 @@ class Case:
         }
 
 
-def single(rule, name, **hypers):
-    """Config and NumPy parts of a rule that stands alone."""
-    return {"name": name, **hypers}, [(decayed(rule), hypers)]
+def single(rule, name, *, assumed={}, **hypers):
+    """Config and NumPy parts of a rule that stands alone. `assumed` is what it takes where the config leaves it out."""
+    return {"name": name, **hypers}, [(decayed(rule), {**assumed, **hypers})]

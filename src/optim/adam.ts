@@ -1,78 +1,117 @@
 import { zipTrees } from "../core/tree.ts";
-import type { Tensor } from "../ops/tensor.ts";
 import {
   biasCorrectionOf,
   type ChoiceHyper,
-  configOf,
+  type DecayOptions,
+  decayHypers,
   type FlagHyper,
   type NumberHyper,
-  oneMinus,
   type Rule,
   resolve,
+  transformOf,
+  type Values,
   zerosLike,
 } from "./hyper.ts";
+import { denominatorOf, momentHypers, movingAverage, secondScale, square } from "./moments.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform } from "./transform.ts";
 
 type Given = NumberHyper & { readonly default: number };
+type Likes = readonly ["lecture", "pytorch", "optax", "keras"];
 
 export const adamHypers: {
   readonly [K in "rate" | "beta1" | "beta2" | "eps"]: Given;
 } & {
-  readonly [K in "biasCorrection" | "amsgrad"]: FlagHyper;
-} & { readonly like: ChoiceHyper & { readonly choices: readonly ["pytorch", "keras"]; readonly default: "pytorch" } } =
-  {
-    rate: { type: "number", default: 1e-3, min: 0, text: "a, the learning rate" },
-    beta1: { type: "number", default: 0.9, min: 0, below: 1, text: "decay of m, the mean of the gradients" },
-    beta2: { type: "number", default: 0.999, min: 0, below: 1, text: "decay of v, the mean of their squares" },
-    eps: { type: "number", default: 1e-8, min: 0, text: "keeps the division finite" },
-    biasCorrection: {
-      type: "flag",
-      default: true,
-      text: "divide m and v by 1 - beta^t; without it, the lecture's Adam",
-    },
-    like: {
-      type: "choice",
-      choices: ["pytorch", "keras"],
-      default: "pytorch",
-      text: "eps beside the corrected root (the paper, PyTorch, optax) or the raw one (Keras)",
-    },
-    amsgrad: { type: "flag", default: false, text: "divide by the largest v so far" },
-  };
+  readonly epsRoot: NumberHyper & { readonly default: null };
+  readonly biasCorrection: FlagHyper;
+  readonly amsgrad: FlagHyper;
+  readonly like: ChoiceHyper & { readonly choices: Likes; readonly default: "pytorch" };
+} & typeof decayHypers = {
+  rate: { type: "number", default: 1e-3, min: 0, text: "a, the learning rate" },
+  ...momentHypers,
+  eps: { ...momentHypers.eps, like: { keras: 1e-7 } },
+  biasCorrection: {
+    type: "flag",
+    default: true,
+    like: { lecture: false },
+    text: "divide m and v by 1 - beta^t; without it, the lecture's Adam",
+  },
+  amsgrad: { type: "flag", default: false, text: "divide by the largest v so far" },
+  like: {
+    type: "choice",
+    choices: ["lecture", "pytorch", "optax", "keras"],
+    default: "pytorch",
+    text: "eps beside the corrected root (PyTorch, optax) or the raw one (Keras), or no correction (lecture); amsgrad's v is raw (PyTorch, Keras) or corrected (optax)",
+  },
+  ...decayHypers,
+};
 
-export type AdamOptions = {
+export type AdamOptions = DecayOptions & {
   /** Default 0.9. */
   readonly beta1?: Hyper;
   /** Default 0.999. */
   readonly beta2?: Hyper;
-  /** Default 1e-8, as the paper, PyTorch and optax (Keras: 1e-7). */
+  /** Default 1e-8, as the paper, PyTorch and optax (like Keras: 1e-7). */
   readonly eps?: Hyper;
-  /** Default true; false is the lecture's equation to the letter. */
+  /** Added to v^ inside the root, optax's `eps_root`. Left out by default. */
+  readonly epsRoot?: Hyper;
+  /** Default true (like the lecture: false, its equation to the letter). */
   readonly biasCorrection?: boolean;
-  /** Default "pytorch". */
-  readonly like?: "pytorch" | "keras";
   /** Default false. */
   readonly amsgrad?: boolean;
+  /** Default "pytorch". */
+  readonly like?: Likes[number];
 };
 
 /** `largest` only with amsgrad. */
 export type AdamState = { readonly m: TensorTree; readonly v: TensorTree; readonly largest?: TensorTree };
 
+/** Adam's two functions, for the rules that are Adam with something beside it. */
+export function adamBody(values: Values<typeof adamHypers>): Pick<Transform<AdamState>, "init" | "update"> {
+  const { beta1, beta2, biasCorrection, like, amsgrad } = values;
+  return {
+    init: (params) => ({
+      m: zerosLike(params),
+      v: zerosLike(params),
+      ...(amsgrad && { largest: zerosLike(params) }),
+    }),
+    update(gradients, state, ctx) {
+      const m = movingAverage(ctx, "beta1", beta1, state.m, gradients);
+      const v = movingAverage(ctx, "beta2", beta2, state.v, gradients, square);
+
+      // The corrections are scalars: a / (1 - b1^t) and 1 / (1 - b2^t) are computed once, not for each element.
+      const a = ctx.hyper("rate", values.rate);
+      const rate = biasCorrection ? a.div(biasCorrectionOf(ctx, "beta1", beta1)) : a;
+      const raw = !biasCorrection || like === "keras";
+      const down = (raw && biasCorrection ? rate.mul(biasCorrectionOf(ctx, "beta2", beta2).sqrt()) : rate).neg();
+      const scale = raw ? undefined : secondScale(ctx, beta2);
+
+      const correctedMaximum = scale !== undefined && like === "optax";
+      const largest =
+        state.largest && zipTrees((_, max, v) => max.maximum(correctedMaximum ? v.mul(scale) : v), state.largest, v);
+      const root = denominatorOf(ctx, values, largest && correctedMaximum ? undefined : scale);
+      const updates = zipTrees((_, m, v) => m.mul(down).div(root(v)), m, largest ?? v);
+      return [updates, { m, v, ...(largest && { largest }) }];
+    },
+  };
+}
+
 /**
  * Adam: m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g²; x += -a m^ / (sqrt(v^) + eps), m^ = m / (1 - b1^t), v^ = v / (1 - b2^t).
  *
  * @param rate a, a number or a schedule. Default 1e-3.
- * @param options `beta1` 0.9, `beta2` 0.999, `eps` 1e-8, `biasCorrection` true, `like` "pytorch", `amsgrad` false.
+ * @param options `beta1` 0.9, `beta2` 0.999, `eps` 1e-8, `biasCorrection` true, `amsgrad` false, `like` "pytorch", `epsRoot`
+ * and `weightDecay` left out: as torch.optim.Adam and optax.adam.
  *
- * | options | update |
- * |---|---|
- * | default: the paper, PyTorch, optax | x += -a m^ / (sqrt(v^) + eps) |
- * | `like: "keras"`, the paper's "efficient" form | x += -a sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps): a larger eps early |
- * | `biasCorrection: false`, the lecture | x += -a m / (sqrt(v) + eps): a first step 3.2 times longer |
- * | `amsgrad: true`, as PyTorch and Keras | the largest v so far in place of v (optax: the largest v^) |
+ * | like | update | with amsgrad |
+ * |---|---|---|
+ * | "pytorch", the paper | x += -a m^ / (sqrt(v^) + eps) | v: the largest so far |
+ * | "optax" | x += -a m^ / (sqrt(v^ + epsRoot) + eps) | v^: the largest so far |
+ * | "keras", the paper's "efficient" form | x += -a sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps), eps 1e-7: a larger eps early | v: the largest so far |
+ * | "lecture" | x += -a m / (sqrt(v) + eps): a first step 3.2 times longer | v: the largest so far |
  *
- * t counts completed updates, so a skipped step does not advance it. torch.optim.Adam's `weight_decay` is
- * `optim.addDecayedWeights(decay)` before this in a `chain`; the decoupled one is `optim.adamw`.
+ * t counts completed updates, so a skipped step does not advance it. Weight decay is L2 (PyTorch's `decoupled_weight_decay` is
+ * `decoupled`); like optax and Keras it is decoupled. `epsRoot` is added to whatever stands in the root.
  *
  * Throws OptionError for a value out of range.
  *
@@ -80,44 +119,11 @@ export type AdamState = { readonly m: TensorTree; readonly v: TensorTree; readon
  *
  * @example
  * optim.adam(3e-4).config
- * // -> { name: "adam", rate: 3e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8, biasCorrection: true, like: "pytorch", amsgrad: false }
+ * // -> { name: "adam", rate: 3e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8, biasCorrection: true, amsgrad: false, like: "pytorch" }
  */
 export function adam(rate?: Hyper, options: AdamOptions = {}): Transform<AdamState> {
   const values = resolve("adam", adamHypers, rate, options);
-  const { beta1, beta2, biasCorrection, like, amsgrad } = values;
-  return {
-    config: configOf("adam", values),
-    init: (params) => ({
-      m: zerosLike(params),
-      v: zerosLike(params),
-      ...(amsgrad && { largest: zerosLike(params) }),
-    }),
-    update(gradients, state, ctx) {
-      const a = ctx.hyper("rate", values.rate);
-      const eps = ctx.hyper("eps", values.eps);
-      const b1 = ctx.hyper("beta1", beta1);
-      const b2 = ctx.hyper("beta2", beta2);
-      const oneMinusB1 = ctx.hyper("beta1", beta1, oneMinus);
-      const oneMinusB2 = ctx.hyper("beta2", beta2, oneMinus);
-
-      const m = zipTrees((_, m, g) => m.mul(b1).add(g.mul(oneMinusB1)), state.m, gradients);
-      const v = zipTrees((_, v, g) => v.mul(b2).add(g.square().mul(oneMinusB2)), state.v, gradients);
-      const largest = state.largest && zipTrees((_, max, v) => max.maximum(v), state.largest, v);
-      const next = { m, v, ...(largest && { largest }) };
-
-      // The corrections are scalars: a / (1 - b1^t) and 1 / sqrt(1 - b2^t) are computed once, not for each element.
-      let rate = a;
-      let scale: Tensor | undefined;
-      if (biasCorrection) {
-        rate = a.div(biasCorrectionOf(ctx, "beta1", beta1));
-        const rootOfC2 = biasCorrectionOf(ctx, "beta2", beta2).sqrt();
-        if (like === "keras") rate = rate.mul(rootOfC2);
-        else scale = rootOfC2.reciprocal();
-      }
-      const root = (v: Tensor): Tensor => (scale ? v.sqrt().mul(scale) : v.sqrt());
-      return [zipTrees((_, m, v) => m.mul(rate.neg()).div(root(v).add(eps)), m, largest ?? v), next];
-    },
-  };
+  return transformOf(adamRule, values, adamBody(values));
 }
 
 export const adamRule: Rule = {
@@ -125,6 +131,12 @@ export const adamRule: Rule = {
   role: "rule",
   equation: "m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g²; x += -a m^ / (sqrt(v^) + eps)",
   source: 'Kingma and Ba, 2015; CS231n, "training neural networks, part 2"',
+  equations: {
+    lecture: "x += -a m / (sqrt(v) + eps)",
+    pytorch: "x += -a m^ / (sqrt(v^) + eps); amsgrad: v = max v",
+    optax: "x += -a m^ / (sqrt(v^ + epsRoot) + eps); amsgrad: v^ = max v^",
+    keras: "x += -a sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps); amsgrad: v = max v",
+  },
   hypers: adamHypers,
-  create: adam,
+  create: adam as Rule["create"],
 };

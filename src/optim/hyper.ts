@@ -143,6 +143,12 @@ export const decayHypers: {
   noDecay: { type: "parameters", default: null, text: 'parameters without decay, such as "bias, norm"' },
 };
 
+/** `decayHypers` for rules that only optax has: decoupled unless told otherwise. */
+export const decoupledDecayHypers: typeof decayHypers = {
+  ...decayHypers,
+  decoupled: { type: "flag", default: true, text: decayHypers.decoupled.text },
+};
+
 /** Hyperparameters of the rules that have weight decay inside their equation: they apply it by `addDecay`. */
 export const ownDecayHypers: Pick<typeof decayHypers, "weightDecay" | "noDecay"> = {
   weightDecay: decayHypers.weightDecay,
@@ -158,6 +164,11 @@ export type DecayOptions = {
   readonly decoupled?: boolean;
   /** Parameters without decay, such as "bias, norm". Default: none. */
   readonly noDecay?: ParameterPattern;
+};
+
+export type DecoupledDecayOptions = Omit<DecayOptions, "decoupled"> & {
+  /** x += -a lambda x instead of g += lambda x. Default true. */
+  readonly decoupled?: boolean;
 };
 
 type Body<S extends TensorTree> = Pick<Transform<S>, "init" | "update" | "evalParams">;
@@ -263,9 +274,9 @@ export function zerosLike(params: TensorTree): TensorTree {
 
 export const oneMinus = (beta: number): number => 1 - beta;
 
-/** 1 - beta^t with t = completed updates + 1, as -expm1(t ln beta): exact to f32 rounding at every t. */
-export function biasCorrectionOf(ctx: UpdateContext, name: string, beta: Hyper): Tensor {
-  const t = ctx.step.add(1).cast("f32");
+/** 1 - beta^t with t = completed updates + `ahead`, as -expm1(t ln beta): exact to f32 rounding at every t. */
+export function biasCorrectionOf(ctx: UpdateContext, name: string, beta: Hyper, ahead = 1): Tensor {
+  const t = (ahead === 0 ? ctx.step : ctx.step.add(ahead)).cast("f32");
   return t
     .mul(ctx.hyper(name, beta, log))
     .expm1()
