@@ -3,6 +3,9 @@ export { type AdamOptions, type AdamState, adam } from "./adam.ts";
 export { type AdamwOptions, adamw } from "./adamw.ts";
 export { chain } from "./chain.ts";
 export { clipByGlobalNorm, clipByValue, globalNorm } from "./clip.ts";
+export { type CocobOptions, type CocobState, cocob } from "./cocob.ts";
+export { type DadaptAdamwOptions, type DadaptAdamwState, dadaptAdamw } from "./dadapt-adamw.ts";
+export { type DogOptions, type DogState, type DowgOptions, dog, dowg } from "./dog.ts";
 export { fromConfig } from "./from-config.ts";
 export { type Group, groups } from "./groups.ts";
 export type {
@@ -18,9 +21,12 @@ export type {
   TransformHyper,
 } from "./hyper.ts";
 export { type MaskedOptions, masked } from "./masked.ts";
+export { type MechanizeOptions, type MechanizeState, mechanize } from "./mechanize.ts";
 export { type MomentumOptions, type MomentumState, momentum } from "./momentum.ts";
+export { type MomoAdamOptions, type MomoAdamState, type MomoOptions, type MomoState, momo, momoAdam } from "./momo.ts";
 export type { ParameterPattern } from "./parameters.ts";
 export { type Part, partition } from "./partition.ts";
+export { type ProdigyOptions, type ProdigyState, prodigy } from "./prodigy.ts";
 export { type RmspropOptions, type RmspropState, rmsprop } from "./rmsprop.ts";
 export { sgd } from "./sgd.ts";
 export { table } from "./table.ts";
