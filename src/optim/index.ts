@@ -1,5 +1,6 @@
 export { type AdagradOptions, type AdagradState, adagrad } from "./adagrad.ts";
 export { type AdamOptions, type AdamState, adam } from "./adam.ts";
+export { type AdamaxOptions, type AdamaxState, adamax } from "./adamax.ts";
 export { type AdamwOptions, adamw } from "./adamw.ts";
 export { chain } from "./chain.ts";
 export { clipByGlobalNorm, clipByValue, globalNorm } from "./clip.ts";
@@ -24,11 +25,23 @@ export { type MaskedOptions, masked } from "./masked.ts";
 export { type MechanizeOptions, type MechanizeState, mechanize } from "./mechanize.ts";
 export { type MomentumOptions, type MomentumState, momentum } from "./momentum.ts";
 export { type MomoAdamOptions, type MomoAdamState, type MomoOptions, type MomoState, momo, momoAdam } from "./momo.ts";
+export { type NadamOptions, type NadamState, nadam } from "./nadam.ts";
 export type { ParameterPattern } from "./parameters.ts";
 export { type Part, partition } from "./partition.ts";
 export { type ProdigyOptions, type ProdigyState, prodigy } from "./prodigy.ts";
+export { type RadamOptions, type RadamState, radam } from "./radam.ts";
 export { type RmspropOptions, type RmspropState, rmsprop } from "./rmsprop.ts";
+export { type SamOptions, sam } from "./sam.ts";
+export { type AverageState, type ScheduleFreeOptions, type ScheduleFreeState, scheduleFree } from "./schedule-free.ts";
+export {
+  type ScheduleFreeAdamwOptions,
+  type ScheduleFreeAdamwState,
+  type ScheduleFreeSgdOptions,
+  scheduleFreeAdamw,
+  scheduleFreeSgd,
+} from "./schedule-free-rules.ts";
 export { sgd } from "./sgd.ts";
+export { type SophiaOptions, type SophiaState, sophia } from "./sophia.ts";
 export { table } from "./table.ts";
 export { applyUpdates, type NoState, type TensorTree, type Transform, type UpdateContext } from "./transform.ts";
 export { addDecayedWeights, type DecayedWeightsOptions } from "./weight-decay.ts";

@@ -1,5 +1,6 @@
 import { adagradRule } from "./adagrad.ts";
 import { adamRule } from "./adam.ts";
+import { adamaxRule } from "./adamax.ts";
 import { adamwRule } from "./adamw.ts";
 import { clipByGlobalNormRule, clipByValueRule } from "./clip.ts";
 import { cocobRule } from "./cocob.ts";
@@ -10,9 +11,15 @@ import { maskedRule } from "./masked.ts";
 import { mechanizeRule } from "./mechanize.ts";
 import { momentumRule } from "./momentum.ts";
 import { momoAdamRule, momoRule } from "./momo.ts";
+import { nadamRule } from "./nadam.ts";
 import { prodigyRule } from "./prodigy.ts";
+import { radamRule } from "./radam.ts";
 import { rmspropRule } from "./rmsprop.ts";
+import { samRule } from "./sam.ts";
+import { scheduleFreeRule } from "./schedule-free.ts";
+import { scheduleFreeAdamwRule, scheduleFreeSgdRule } from "./schedule-free-rules.ts";
 import { sgdRule } from "./sgd.ts";
+import { sophiaRule } from "./sophia.ts";
 import { addDecayedWeightsRule } from "./weight-decay.ts";
 
 /** Every update rule and gradient transform, with its equation, source and hyperparameters. */
@@ -23,6 +30,9 @@ export const table: readonly Rule[] = [
   rmspropRule,
   adamRule,
   adamwRule,
+  adamaxRule,
+  nadamRule,
+  radamRule,
   cocobRule,
   dogRule,
   dowgRule,
@@ -30,9 +40,14 @@ export const table: readonly Rule[] = [
   prodigyRule,
   momoRule,
   momoAdamRule,
+  sophiaRule,
+  scheduleFreeSgdRule,
+  scheduleFreeAdamwRule,
   clipByGlobalNormRule,
   clipByValueRule,
   addDecayedWeightsRule,
   maskedRule,
   mechanizeRule,
+  scheduleFreeRule,
+  samRule,
 ];
