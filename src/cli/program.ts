@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { datasets } from "./datasets.ts";
 import { evaluate } from "./evaluate.ts";
 import { optimizerHelp, scheduleHelp } from "./help.ts";
+import { listOptimizers, printOptimizers, showOptimizer } from "./optimizers.ts";
 import { defaultOf } from "./recipe.ts";
 import type { Screen } from "./screen.ts";
 import { BASE_NAMES, type Given, HYPER_NAMES, parseFlag, SETTINGS, type Setting, type Value } from "./settings.ts";
@@ -72,6 +73,17 @@ export function program(screen: Screen, done: (code: number) => void): Command {
       new Command("datasets")
         .description("List the data sets known by name, and where they are.")
         .action(async () => datasets(screen)),
+    )
+    .addCommand(
+      new Command("optimizers")
+        .description("List the update rules and what stands around them, or show one with its equations and numbers.")
+        .argument("[name]", "a rule, transform or wrapper, such as adam")
+        .option("--json", "print JSON")
+        .action((name: string | undefined, { json = false }: { json?: boolean }) => {
+          if (json) printOptimizers(screen, name);
+          else if (name === undefined) listOptimizers(screen);
+          else showOptimizer(screen, name);
+        }),
     )
     .addCommand(
       new Command("evaluate")
