@@ -35,6 +35,7 @@ export function chain(...parts: readonly Transform[]): Transform<readonly Tensor
       });
       return [current, next];
     },
+    ...(parts.some(({ refreshesStatistics }) => refreshesStatistics) && { refreshesStatistics: true }),
     ...(last === undefined
       ? {}
       : {

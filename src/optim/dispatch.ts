@@ -9,12 +9,13 @@ export type Share = { readonly name: string; readonly transform: Transform; read
 export type DispatchState = Readonly<Record<string, TensorTree>>;
 
 /**
- * Gives each share's transform its parameters, as one record by path. Parameters of no share keep their updates as they come.
+ * Gives each share's transform, one of `transforms`, its parameters, as one record by path. Parameters of no share keep their
+ * updates as they come.
  */
 export function dispatch(
   sharesOf: (params: TensorTree) => readonly Share[],
-  evaluates: boolean,
-): Pick<Transform<DispatchState>, "init" | "update" | "evalParams"> {
+  transforms: readonly Transform[],
+): Pick<Transform<DispatchState>, "init" | "update" | "evalParams" | "refreshesStatistics"> {
   const used = (params: TensorTree): readonly Share[] => sharesOf(params).filter(({ paths }) => paths.size > 0);
   return {
     init: (params) =>
@@ -31,7 +32,8 @@ export function dispatch(
       });
       return [current, Object.fromEntries(next)];
     },
-    ...(evaluates && {
+    ...(transforms.some(({ refreshesStatistics }) => refreshesStatistics) && { refreshesStatistics: true }),
+    ...(transforms.some(({ evalParams }) => evalParams !== undefined) && {
       evalParams: (params: TensorTree, state: DispatchState) =>
         used(params).reduce<TensorTree>((tree, { name, transform, paths }) => {
           const own = transform.evalParams?.(pickLeaves(params, paths), state[name] as TensorTree);

@@ -68,7 +68,7 @@ export function groups(rule: Transform, list: readonly Group[]): Transform<Dispa
   };
   return {
     config: { name: "groups", rule: rule.config, groups: list.map(toData) },
-    ...dispatch(sharesOf, rule.evalParams !== undefined),
+    ...dispatch(sharesOf, [rule]),
   };
 }
 

@@ -54,6 +54,11 @@ export interface Rule {
   create(first?: unknown, options?: Readonly<Record<string, unknown>>): Transform;
 }
 
+/** The rule with these values; one without hyperparameters has no first argument before its (empty) options. */
+export function createRule(rule: Rule, first: unknown, options: Readonly<Record<string, unknown>>): Transform {
+  return Object.keys(rule.hypers).length === 0 ? rule.create(options) : rule.create(first, options);
+}
+
 type NumberOf<S extends NumberHyper> = S["fixed"] extends true ? number : Hyper;
 type ValueOf<S extends HyperSpec> = S extends NumberHyper
   ? S["default"] extends null
@@ -171,7 +176,7 @@ export type DecoupledDecayOptions = Omit<DecayOptions, "decoupled"> & {
   readonly decoupled?: boolean;
 };
 
-type Body<S extends TensorTree> = Pick<Transform<S>, "init" | "update" | "evalParams">;
+type Body<S extends TensorTree> = Pick<Transform<S>, "init" | "update" | "evalParams" | "refreshesStatistics">;
 
 type DecayValues = {
   readonly rate?: unknown;
@@ -196,7 +201,7 @@ export function transformOf<S extends TensorTree>(
   const shown = values.weightDecay === undefined ? { ...values, decoupled: undefined } : values;
   return {
     config: configOf(rule.name, shown),
-    with: ({ [first ?? ""]: changed = firstValue, ...changes }) => rule.create(changed, { ...given, ...changes }),
+    with: ({ [first ?? ""]: changed = firstValue, ...changes }) => createRule(rule, changed, { ...given, ...changes }),
     ...decayed(rule.name, values, body),
   };
 }

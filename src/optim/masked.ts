@@ -32,7 +32,7 @@ export function masked(transform: Transform, options: MaskedOptions = {}): Trans
   return transformOf(maskedRule, values, {
     ...dispatch(
       (params) => [{ name: pattern, transform, paths: matchParameters("masked", pattern, params) }],
-      transform.evalParams !== undefined,
+      [transform],
     ),
   });
 }

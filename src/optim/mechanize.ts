@@ -71,7 +71,7 @@ export function mechanize(transform: Transform, options: MechanizeOptions = {}):
     tenth *= 0.1;
     return 1 - tenth;
   });
-  const { evalParams } = transform;
+  const { evalParams, refreshesStatistics } = transform;
   return transformOf(mechanizeRule, values, {
     init(params) {
       const zeros = scalarState(params, 0).full(0, [n]);
@@ -121,6 +121,7 @@ export function mechanize(transform: Transform, options: MechanizeOptions = {}):
       return [updates, { inner, start, largest, squares, reward, scale }];
     },
     ...(evalParams && { evalParams: (params, state) => evalParams(params, state.inner) }),
+    ...(refreshesStatistics === undefined ? {} : { refreshesStatistics }),
   });
 }
 

@@ -67,7 +67,7 @@ export function partition(parts: readonly Part[]): Transform<DispatchState> {
     },
     ...dispatch(
       sharesOf,
-      parts.some(({ transform }) => transform.evalParams !== undefined),
+      parts.map(({ transform }) => transform),
     ),
   };
 }
