@@ -139,9 +139,42 @@ class Matrices:
         return [a.T @ (a @ w - y), h * (k - b), c - 1]
 
 
+class Pairs:
+    """sum over (i, j, y) of max(0, 1 - y (<w_i, w_j> + b_i)): at each point some rows have no gradient."""
+
+    name = "pairs"
+    data = {
+        "pairs": [[5, 2, 1], [2, 4, -1], [4, 3, 1], [3, 1, -1], [0, 2, 1], [2, 5, 1]],
+        "weight": [[0.7, 1.0], [-0.2, 0.6], [0.6, -0.1], [0.6, -0.9], [-0.8, -0.9], [0.7, -0.2]],
+        "bias": [0.2, -0.2, 0.4, -0.2, 0.2, 0.4],
+    }
+
+    def start(self):
+        return [np.array(self.data["weight"]), np.array(self.data["bias"])]
+
+    def active(self, params):
+        w, b = params
+        return [(i, j, y, 1 - y * (w[i] @ w[j] + b[i])) for i, j, y in self.data["pairs"]]
+
+    def loss(self, params):
+        return sum(max(0, short) for *_, short in self.active(params))
+
+    def gradient(self, params):
+        w, b = params
+        gw, gb = np.zeros_like(w), np.zeros_like(b)
+        for i, j, y, short in self.active(params):
+            if short > 0:
+                gw[i] -= y * w[j]
+                gw[j] -= y * w[i]
+                gb[i] -= y
+        return [gw, gb]
+
+
 PROBLEMS = (Quadratic(), Rosenbrock(), Mlp())
 #: For rules that treat matrices apart: `Case(..., problems=MATRICES)`.
 MATRICES = (Mlp(), Matrices())
+#: For rules that treat rows without gradient apart.
+ROWS = (Pairs(), Quadratic())
 
 
 def at(value, t):

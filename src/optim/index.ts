@@ -1,7 +1,12 @@
+export { type AcpropOptions, type AcpropState, acprop } from "./acprop.ts";
+export { type AdabeliefOptions, type AdabeliefState, adabelief } from "./adabelief.ts";
 export { type AdagradOptions, type AdagradState, adagrad } from "./adagrad.ts";
 export { type AdamOptions, type AdamState, adam } from "./adam.ts";
 export { type AdamaxOptions, type AdamaxState, adamax } from "./adamax.ts";
 export { type AdamwOptions, adamw } from "./adamw.ts";
+export { type AdanOptions, type AdanState, adan } from "./adan.ts";
+export { type AdemamixOptions, type AdemamixState, ademamix } from "./ademamix.ts";
+export { type AdoptOptions, type AdoptState, adopt } from "./adopt.ts";
 export { chain } from "./chain.ts";
 export { clipByGlobalNorm, clipByValue, globalNorm } from "./clip.ts";
 export { type CocobOptions, type CocobState, cocob } from "./cocob.ts";
@@ -41,7 +46,14 @@ export {
   scheduleFreeSgd,
 } from "./schedule-free-rules.ts";
 export { sgd } from "./sgd.ts";
+export {
+  type SimplifiedAdemamixOptions,
+  type SimplifiedAdemamixState,
+  simplifiedAdemamix,
+} from "./simplified-ademamix.ts";
 export { type SophiaOptions, type SophiaState, sophia } from "./sophia.ts";
+export { type SparseAdamOptions, type SparseAdamState, sparseAdam } from "./sparse-adam.ts";
 export { table } from "./table.ts";
 export { applyUpdates, type NoState, type TensorTree, type Transform, type UpdateContext } from "./transform.ts";
 export { addDecayedWeights, type DecayedWeightsOptions } from "./weight-decay.ts";
+export { type YogiOptions, type YogiState, yogi } from "./yogi.ts";

@@ -1,7 +1,12 @@
+import { acpropRule } from "./acprop.ts";
+import { adabeliefRule } from "./adabelief.ts";
 import { adagradRule } from "./adagrad.ts";
 import { adamRule } from "./adam.ts";
 import { adamaxRule } from "./adamax.ts";
 import { adamwRule } from "./adamw.ts";
+import { adanRule } from "./adan.ts";
+import { ademamixRule } from "./ademamix.ts";
+import { adoptRule } from "./adopt.ts";
 import { clipByGlobalNormRule, clipByValueRule } from "./clip.ts";
 import { cocobRule } from "./cocob.ts";
 import { dadaptAdamwRule } from "./dadapt-adamw.ts";
@@ -19,8 +24,11 @@ import { samRule } from "./sam.ts";
 import { scheduleFreeRule } from "./schedule-free.ts";
 import { scheduleFreeAdamwRule, scheduleFreeSgdRule } from "./schedule-free-rules.ts";
 import { sgdRule } from "./sgd.ts";
+import { simplifiedAdemamixRule } from "./simplified-ademamix.ts";
 import { sophiaRule } from "./sophia.ts";
+import { sparseAdamRule } from "./sparse-adam.ts";
 import { addDecayedWeightsRule } from "./weight-decay.ts";
+import { yogiRule } from "./yogi.ts";
 
 /** Every update rule and gradient transform, with its equation, source and hyperparameters. */
 export const table: readonly Rule[] = [
@@ -33,6 +41,14 @@ export const table: readonly Rule[] = [
   adamaxRule,
   nadamRule,
   radamRule,
+  adabeliefRule,
+  adanRule,
+  yogiRule,
+  ademamixRule,
+  simplifiedAdemamixRule,
+  adoptRule,
+  acpropRule,
+  sparseAdamRule,
   cocobRule,
   dogRule,
   dowgRule,

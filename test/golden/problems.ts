@@ -14,11 +14,16 @@ type Data = {
   readonly matrices: Readonly<Record<"a" | "y" | "h" | "b", Nested>> & {
     readonly start: Readonly<Record<"weight" | "kernel" | "vector", Nested>>;
   };
+  readonly pairs: {
+    readonly pairs: [i: number, j: number, y: number][];
+    readonly weight: Nested;
+    readonly bias: Nested;
+  };
 };
 
 type Nested = readonly (number | Nested)[];
 
-const { quadratic, rosenbrock, mlp, matrices }: Data = JSON.parse(
+const { quadratic, rosenbrock, mlp, matrices, pairs }: Data = JSON.parse(
   readFileSync(new URL("../../golden/optim/problems.json", import.meta.url), "utf8"),
 );
 
@@ -91,6 +96,28 @@ export const problems: Readonly<Record<string, Problem>> = {
         .add(half(kernel.sub(given("b")).square().mul(given("h"))))
         .add(half(vector.square()))
         .sub(vector.sum());
+    },
+  },
+  /** sum over (i, j, y) of max(0, 1 - y (<w_i, w_j> + b_i)). */
+  pairs: {
+    start: { weight: doubles(pairs.weight), bias: doubles(pairs.bias) },
+    loss(params) {
+      const { weight, bias } = params as { readonly weight: Tensor; readonly bias: Tensor };
+      const column = (k: 0 | 1): Tensor =>
+        weight.constant(
+          array(
+            pairs.pairs.map((pair) => pair[k]),
+            [pairs.pairs.length],
+            "i32",
+          ),
+        );
+      const y = weight.constant(doubles(pairs.pairs.map((pair) => pair[2])));
+      const score = weight
+        .gather(column(0))
+        .mul(weight.gather(column(1)))
+        .sum(1)
+        .add(bias.gather(column(0)));
+      return score.mul(y).rsub(1).relu().sum();
     },
   },
 };
