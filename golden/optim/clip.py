@@ -1,14 +1,22 @@
+import keras
 import numpy as np
 import optax
 import torch
 
-from common import Case, optax_run, per_leaf, torch_run
+from common import Case, at, keras_run, optax_run, per_leaf, torch_run
 from momentum import lecture
 from sgd import sgd
 
 
+DROPPING = {"kind": "stepDecay", "rate": 0.5, "everySteps": 5, "factor": 0.7}
+
+
+def global_norm(gs):
+    return np.sqrt(sum((g**2).sum() for g in gs))
+
+
 def clip_by_global_norm(gs, xs, states, t, h):
-    norm = np.sqrt(sum((g**2).sum() for g in gs))
+    norm = global_norm(gs) + (1e-6 if h.get("like") == "pytorch" else 0)
     return [g * min(g.dtype.type(1), h["maxNorm"] / norm) for g in gs]
 
 
@@ -28,6 +36,25 @@ def cases():
         "clipByGlobalNorm, sgd",
         *chain((clip_by_global_norm, "clipByGlobalNorm", {"maxNorm": 0.5}), (sgd, "sgd", {"rate": 0.05})),
         {"optax.clip_by_global_norm": lambda p: optax_run(lambda: optax.chain(optax.clip_by_global_norm(0.5), optax.sgd(0.05)), p)},
+    )
+    # The sum of 1e-6 and a norm of 0.5 shows in the seventh digit.
+    yield Case(
+        "clipByGlobalNorm like pytorch, sgd",
+        *chain((clip_by_global_norm, "clipByGlobalNorm", {"maxNorm": 0.5, "like": "pytorch"}), (sgd, "sgd", {"rate": 0.05})),
+        {
+            "torch.nn.utils.clip_grad_norm_": lambda p: torch_run(
+                lambda xs: torch.optim.SGD(xs, lr=0.05), p, before=lambda params: torch.nn.utils.clip_grad_norm_(params, 0.5)
+            )
+        },
+    )
+    yield Case(
+        "clipByGlobalNorm like keras, a limit that changes mid-run",
+        *chain((clip_by_global_norm, "clipByGlobalNorm", {"maxNorm": DROPPING, "like": "keras"}), (sgd, "sgd", {"rate": 0.05})),
+        {
+            "keras.optimizers.SGD(global_clipnorm)": lambda p: keras_run(
+                lambda: keras.optimizers.SGD(0.05, global_clipnorm=1.0), p, lambda t: {"global_clipnorm": at(DROPPING, t)}
+            )
+        },
     )
     yield Case(
         "clipByValue, momentum",

@@ -1,13 +1,24 @@
 import { OptionError } from "../core/errors.ts";
 import { leavesOf, mapTree } from "../core/tree.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import { configOf, type HyperSpecs, type Rule, resolve } from "./hyper.ts";
+import { type HyperSpecs, type Rule, resolve, transformOf } from "./hyper.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { NoState, TensorTree, Transform } from "./transform.ts";
 
 const normHypers = {
   maxNorm: { type: "number", default: null, above: 0, text: "the largest Euclidean norm of all gradients together" },
+  like: {
+    type: "choice",
+    choices: ["pytorch", "optax", "keras"],
+    default: "optax",
+    text: "exact (optax, Keras), or with 1e-6 added to the norm (PyTorch)",
+  },
 } as const satisfies HyperSpecs;
+
+export type ClipByGlobalNormOptions = {
+  /** Default "optax". */
+  readonly like?: "pytorch" | "optax" | "keras";
+};
 
 const valueHypers = {
   limit: { type: "number", default: null, above: 0, text: "the largest magnitude of one element" },
@@ -25,28 +36,35 @@ export function globalNorm(tree: TensorTree): Tensor {
  * Scales all gradients together so that their norm is at most `maxNorm`: g *= min(1, maxNorm / |g|).
  *
  * @param maxNorm above 0, a number or a schedule.
+ * @param options `like` "optax".
  *
- * The norm is over all parameters at once. Exact, as optax: PyTorch's `clip_grad_norm_` divides by |g| + 1e-6. Put it
- * before the rule in a `chain`. Throws OptionError for a value out of range.
+ * | like | scale |
+ * |---|---|
+ * | "optax" (clip_by_global_norm), "keras" (global_clipnorm) | min(1, maxNorm / \|g\|) |
+ * | "pytorch" (clip_grad_norm_) | min(1, maxNorm / (\|g\| + 1e-6)) |
+ *
+ * The norm is over all parameters at once; before clipping, it is the step's metric `gradientNorm`. Put it before the rule in a
+ * `chain`. For a norm of each tensor see `optim.clipByNorm`. Throws OptionError for a value out of range.
  *
  * Source: Pascanu, Mikolov and Bengio, 2013.
  *
  * @example
  * optim.chain(optim.clipByGlobalNorm(1), optim.sgd(0.1)).config.parts
- * // -> [{ name: "clipByGlobalNorm", maxNorm: 1 }, { name: "sgd", rate: 0.1 }]
+ * // -> [{ name: "clipByGlobalNorm", maxNorm: 1, like: "optax" }, { name: "sgd", rate: 0.1 }]
  */
-export function clipByGlobalNorm(maxNorm: Hyper, options: Readonly<Record<string, never>> = {}): Transform<NoState> {
+export function clipByGlobalNorm(maxNorm: Hyper, options: ClipByGlobalNormOptions = {}): Transform<NoState> {
   const values = resolve("clipByGlobalNorm", normHypers, maxNorm, options);
-  return {
-    config: configOf("clipByGlobalNorm", values),
+  return transformOf(clipByGlobalNormRule, values, {
     init: () => ({}),
     update(gradients, state, ctx) {
       const max = ctx.hyper("maxNorm", maxNorm);
+      const norm = globalNorm(gradients);
+      ctx.metric("gradientNorm", norm);
       // |g| = 0 divides to infinity, of which min makes 1.
-      const scale = max.div(globalNorm(gradients)).minimum(1);
+      const scale = max.div(values.like === "pytorch" ? norm.add(1e-6) : norm).minimum(1);
       return [mapTree(gradients, (g) => g.mul(scale)), state];
     },
-  };
+  });
 }
 
 /**
@@ -54,38 +72,41 @@ export function clipByGlobalNorm(maxNorm: Hyper, options: Readonly<Record<string
  *
  * @param limit above 0, a number or a schedule.
  *
- * As PyTorch's `clip_grad_value_` and optax.clip. Put it before the rule in a `chain`. Throws OptionError for a value out
+ * As PyTorch's `clip_grad_value_`, optax.clip and Keras's `clipvalue`. Put it before the rule in a `chain`. Throws OptionError for a value out
  * of range.
  *
  * @example
  * optim.clipByValue(0.5).config // -> { name: "clipByValue", limit: 0.5 }
  */
 export function clipByValue(limit: Hyper, options: Readonly<Record<string, never>> = {}): Transform<NoState> {
-  const values = resolve("clipByValue", valueHypers, limit, options);
-  return {
-    config: configOf("clipByValue", values),
+  return transformOf(clipByValueRule, resolve("clipByValue", valueHypers, limit, options), {
     init: () => ({}),
     update(gradients, state, ctx) {
       const c = ctx.hyper("limit", limit);
       return [mapTree(gradients, (g) => g.minimum(c).maximum(c.neg())), state];
     },
-  };
+  });
 }
 
 export const clipByGlobalNormRule: Rule = {
   name: "clipByGlobalNorm",
   role: "transform",
   equation: "g *= min(1, maxNorm / |g|), |g| over all parameters",
+  equations: {
+    pytorch: "g *= min(1, maxNorm / (|g| + 1e-6))",
+    optax: "g *= min(1, maxNorm / |g|)",
+    keras: "g *= min(1, maxNorm / |g|)",
+  },
   source: "Pascanu, Mikolov and Bengio, 2013",
   hypers: normHypers,
-  create: clipByGlobalNorm,
+  create: clipByGlobalNorm as Rule["create"],
 };
 
 export const clipByValueRule: Rule = {
   name: "clipByValue",
   role: "transform",
   equation: "g = max(-limit, min(limit, g))",
-  source: "torch.nn.utils.clip_grad_value_",
+  source: "torch.nn.utils.clip_grad_value_, optax.clip, Keras's clipvalue",
   hypers: valueHypers,
   create: clipByValue,
 };

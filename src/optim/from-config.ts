@@ -1,7 +1,7 @@
 import { OptionError } from "../core/errors.ts";
 import { chain } from "./chain.ts";
 import { type Group, groups } from "./groups.ts";
-import { isTransform, type Rule } from "./hyper.ts";
+import { createRule, isTransform, type Rule } from "./hyper.ts";
 import { type Part, partition } from "./partition.ts";
 import { show } from "./range.ts";
 import { fromJSON } from "./schedules/from-json.ts";
@@ -65,5 +65,5 @@ export function fromConfig(config: unknown): Transform {
   const { [first ?? ""]: value, ...options } = Object.fromEntries(
     Object.entries(values).map(([key, given]) => [key, revive(rule.hypers[key], given)]),
   );
-  return rule.create(value, options);
+  return createRule(rule, value, options);
 }

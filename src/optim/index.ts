@@ -5,14 +5,34 @@ export { type AdamOptions, type AdamState, adam } from "./adam.ts";
 export { type AdamaxOptions, type AdamaxState, adamax } from "./adamax.ts";
 export { type AdamwOptions, adamw } from "./adamw.ts";
 export { type AdanOptions, type AdanState, adan } from "./adan.ts";
+export { type AddNoiseOptions, addNoise } from "./add-noise.ts";
 export { type AdemamixOptions, type AdemamixState, ademamix } from "./ademamix.ts";
 export { type AdoptOptions, type AdoptState, adopt } from "./adopt.ts";
 export { chain } from "./chain.ts";
-export { clipByGlobalNorm, clipByValue, globalNorm } from "./clip.ts";
+export { type ClipByGlobalNormOptions, clipByGlobalNorm, clipByValue, globalNorm } from "./clip.ts";
+export { type AdaptiveClipOptions, adaptiveClip, clipByBlockRms, clipByNorm } from "./clip-blocks.ts";
 export { type CocobOptions, type CocobState, cocob } from "./cocob.ts";
+export {
+  type MinMaxNormOptions,
+  maxNorm,
+  minMaxNorm,
+  type NormConstraintOptions,
+  nonNegative,
+  unitNorm,
+} from "./constraints.ts";
 export { type DadaptAdamwOptions, type DadaptAdamwState, dadaptAdamw } from "./dadapt-adamw.ts";
 export { type DogOptions, type DogState, type DowgOptions, dog, dowg } from "./dog.ts";
 export { fromConfig } from "./from-config.ts";
+export {
+  type AverageUpdatesState,
+  averageUpdates,
+  centralize,
+  normalizeByNorm,
+  scaleBy,
+  type TraceState,
+  trace,
+  zeroNans,
+} from "./gradients.ts";
 export { type Group, groups } from "./groups.ts";
 export type {
   ChoiceHyper,
@@ -26,6 +46,7 @@ export type {
   Rule,
   TransformHyper,
 } from "./hyper.ts";
+export { addL1, type L1Options } from "./l1.ts";
 export { type MaskedOptions, masked } from "./masked.ts";
 export { type MechanizeOptions, type MechanizeState, mechanize } from "./mechanize.ts";
 export { type MomentumOptions, type MomentumState, momentum } from "./momentum.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { OptionError } from "../core/errors.ts";
-import { defaultOf, type HyperSpec, isTransform, type NumberHyper, type Rule } from "./hyper.ts";
+import { createRule, defaultOf, type HyperSpec, isTransform, type NumberHyper, type Rule } from "./hyper.ts";
 import * as optim from "./index.ts";
 import * as schedule from "./schedules/index.ts";
 
@@ -68,7 +68,7 @@ describe.each(rows)("$name", ({ rule }) => {
         : [[name, value]];
     });
     const given = first === undefined || defaultOf(first[1], like) !== undefined ? undefined : firstOf(rule);
-    expect(rule.create(given, options).config).toEqual({
+    expect(createRule(rule, given, options).config).toEqual({
       name: rule.name,
       ...(given === undefined ? {} : { [first?.[0] ?? ""]: inConfig(given) }),
       ...Object.fromEntries(values),
@@ -78,7 +78,7 @@ describe.each(rows)("$name", ({ rule }) => {
   test.each(specs)("refuses a wrong %s", (name, spec) => {
     for (const value of wrongValues(spec)) {
       const error = errorOf(() =>
-        name === first?.[0] ? rule.create(value) : rule.create(firstOf(rule), { [name]: value }),
+        name === first?.[0] ? createRule(rule, value, {}) : createRule(rule, firstOf(rule), { [name]: value }),
       );
       expect(error.message).toMatch(`${rule.name}: got ${name} = `);
       expect(error.where).toBe(`${rule.name}.${name}`);
@@ -86,7 +86,7 @@ describe.each(rows)("$name", ({ rule }) => {
   });
 
   test("refuses an option that it does not have", () => {
-    const error = errorOf(() => rule.create(firstOf(rule), { learningRate: 1 }));
+    const error = errorOf(() => createRule(rule, firstOf(rule), { learningRate: 1 }));
     expect(error.message).toContain(`${rule.name}: got an option "learningRate"; expected `);
     expect(error.where).toBe(`${rule.name}.learningRate`);
   });
@@ -94,7 +94,7 @@ describe.each(rows)("$name", ({ rule }) => {
   test("comes back from its config, schedules included", () => {
     const rate = schedule.warmup(0.2, { from: 0.1, epochs: 2 });
     const scheduled = first?.[1].type === "number" && !first[1].fixed;
-    const made = rule.create(scheduled ? rate : firstOf(rule));
+    const made = createRule(rule, scheduled ? rate : firstOf(rule), {});
     if (scheduled) expect(made.config[first[0]]).toEqual(rate.toJSON());
     expect(optim.fromConfig(JSON.parse(JSON.stringify(made.config))).config).toEqual(made.config);
   });

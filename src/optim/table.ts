@@ -5,13 +5,25 @@ import { adamRule } from "./adam.ts";
 import { adamaxRule } from "./adamax.ts";
 import { adamwRule } from "./adamw.ts";
 import { adanRule } from "./adan.ts";
+import { addNoiseRule } from "./add-noise.ts";
 import { ademamixRule } from "./ademamix.ts";
 import { adoptRule } from "./adopt.ts";
 import { clipByGlobalNormRule, clipByValueRule } from "./clip.ts";
+import { adaptiveClipRule, clipByBlockRmsRule, clipByNormRule } from "./clip-blocks.ts";
 import { cocobRule } from "./cocob.ts";
+import { maxNormRule, minMaxNormRule, nonNegativeRule, unitNormRule } from "./constraints.ts";
 import { dadaptAdamwRule } from "./dadapt-adamw.ts";
 import { dogRule, dowgRule } from "./dog.ts";
+import {
+  averageUpdatesRule,
+  centralizeRule,
+  normalizeByNormRule,
+  scaleByRule,
+  traceRule,
+  zeroNansRule,
+} from "./gradients.ts";
 import type { Rule } from "./hyper.ts";
+import { addL1Rule } from "./l1.ts";
 import { maskedRule } from "./masked.ts";
 import { mechanizeRule } from "./mechanize.ts";
 import { momentumRule } from "./momentum.ts";
@@ -61,7 +73,22 @@ export const table: readonly Rule[] = [
   scheduleFreeAdamwRule,
   clipByGlobalNormRule,
   clipByValueRule,
+  clipByNormRule,
+  clipByBlockRmsRule,
+  adaptiveClipRule,
+  centralizeRule,
+  normalizeByNormRule,
+  zeroNansRule,
+  scaleByRule,
+  traceRule,
+  averageUpdatesRule,
+  addNoiseRule,
   addDecayedWeightsRule,
+  addL1Rule,
+  nonNegativeRule,
+  maxNormRule,
+  unitNormRule,
+  minMaxNormRule,
   maskedRule,
   mechanizeRule,
   scheduleFreeRule,
