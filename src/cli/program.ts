@@ -1,10 +1,13 @@
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
+import { OptionError } from "../core/errors.ts";
 import { datasets } from "./datasets.ts";
 import { evaluate } from "./evaluate.ts";
 import { optimizerHelp, scheduleHelp } from "./help.ts";
 import { listOptimizers, printOptimizers, showOptimizer } from "./optimizers.ts";
 import { defaultOf } from "./recipe.ts";
+import { drawSchedules, parseReports, type ScheduleFlags } from "./schedule.ts";
+import { listSchedules, showSchedule } from "./schedules.ts";
 import type { Screen } from "./screen.ts";
 import { BASE_NAMES, type Given, HYPER_NAMES, parseFlag, SETTINGS, type Setting, type Value } from "./settings.ts";
 import { train } from "./train.ts";
@@ -56,6 +59,38 @@ function trainCommand(screen: Screen, done: (code: number) => void): Command {
   });
 }
 
+function scheduleCommand(screen: Screen): Command {
+  const count = (flag: string) => (value: string) => {
+    const number = Number(value);
+    if (value.trim() !== "" && number > 0 && Number.isFinite(number)) return number;
+    throw new OptionError(`${flag}: got "${value}"; expected a number above 0.`, flag);
+  };
+  return new Command("schedule")
+    .description("Draw schedules in the terminal before anyone trains.")
+    .argument("<text...>", 'schedules such as "warmup 5% | cosine"; `downhill schedules` lists all')
+    .option("--lr <rate>", "the rate that they start from", count("--lr"), 0.1)
+    .option("--epochs <n>", "length of the run", count("--epochs"), 10)
+    .option("--steps-per-epoch <n>", "updates in an epoch", count("--steps-per-epoch"), 100)
+    .option("--reports <list>", "what validation gives after each epoch, for a plateau: 0.9,0.7,0.71", parseReports)
+    .option("--svg <file>", "write a picture too")
+    .option("--ascii", "draw with plain characters")
+    .action(async (texts: string[], given: Partial<ScheduleFlags> & Pick<ScheduleFlags, "lr" | "epochs">) =>
+      drawSchedules(screen, texts, {
+        reports: undefined,
+        svg: undefined,
+        ascii: plainTerminal(),
+        stepsPerEpoch: 100,
+        ...given,
+      }),
+    );
+}
+
+/** Whether the terminal's locale says that it shows ASCII alone. */
+function plainTerminal(): boolean {
+  const locale = process.env.LC_ALL || process.env.LC_CTYPE || process.env.LANG || "";
+  return locale !== "" && !/utf-?8/i.test(locale);
+}
+
 const EXAMPLES = `Examples:
   downhill train mnist
   downhill train mnist --model mlp --optimizer adam --epochs 5
@@ -83,6 +118,17 @@ export function program(screen: Screen, done: (code: number) => void): Command {
           if (json) printOptimizers(screen, name);
           else if (name === undefined) listOptimizers(screen);
           else showOptimizer(screen, name);
+        }),
+    )
+    .addCommand(scheduleCommand(screen))
+    .addCommand(
+      new Command("schedules")
+        .description("List the schedules, or show one with its options.")
+        .argument("[name]", "a schedule, such as cosine")
+        .option("--ascii", "draw with plain characters")
+        .action((name: string | undefined, { ascii = plainTerminal() }: { ascii?: boolean }) => {
+          if (name === undefined) listSchedules(screen);
+          else showSchedule(screen, name, ascii);
         }),
     )
     .addCommand(
