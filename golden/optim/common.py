@@ -44,6 +44,11 @@ class Quadratic:
         h, b = (np.array(self.data[k], x.dtype) for k in "hb")
         return [h * (x - b)]
 
+    def example_gradients(self, params):
+        """Of the examples 2 h_i (x_i - b_i)^2, whose mean the loss is."""
+        (g,) = self.gradient(params)
+        return [[4 * g * unit] for unit in np.eye(4, dtype=g.dtype)]
+
 
 class Rosenbrock:
     """f(x, y) = ((1 - x)^2 + 100 (y - x^2)^2) / 100"""
@@ -96,6 +101,14 @@ class Mlp:
         error = 2 * (hidden @ w2.T + b2 - y) / len(x)
         back = (error @ w2) * (1 - hidden * hidden)
         return [back.T @ x, back.sum(0), error.T @ hidden, error.sum(0)]
+
+    def example_gradients(self, params):
+        def single(i):
+            one = Mlp()
+            one.data = {"x": self.data["x"][i : i + 1], "y": self.data["y"][i : i + 1]}
+            return one.gradient(params)
+
+        return [single(i) for i in range(6)]
 
     def check(self):
         params = [torch.tensor(p, requires_grad=True) for p in self.start()]
@@ -217,7 +230,7 @@ def decayed(rule):
 def numpy_run(parts, problem, dtype=np.float64):
     """
     x += u for 50 steps, where u goes through the parts: (rule on lists, its hyperparameters). Rules find the loss at x as
-    h["loss"], and the functions of the parameters h["loss_at"] and h["gradient_at"].
+    h["loss"], and the functions of the parameters h["loss_at"], h["gradient_at"] and h["example_gradients_at"].
     """
     xs = [p.astype(dtype) for p in problem.start()]
     states = [[{} for _ in xs] for _ in parts]
@@ -227,6 +240,7 @@ def numpy_run(parts, problem, dtype=np.float64):
         for (rule, config), state in zip(parts, states):
             values = {k: at(v, t) for k, v in config.items()}
             further = {"loss": problem.loss(xs), "loss_at": problem.loss, "gradient_at": problem.gradient}
+            further["example_gradients_at"] = getattr(problem, "example_gradients", None)
             us = rule(us, xs, state, t, {**values, **further})
         xs = [x + u for x, u in zip(xs, us)]
         assert all(x.dtype == dtype for x in xs)

@@ -8,6 +8,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import { Key } from "../trace/random.ts";
 import { beginPhase, type InputSpec, inPhase, type OutputSpec, type Tracer, traceProgram } from "../trace/trace.ts";
 import {
+  type Examples,
   evaluationsOf,
   type HyperValue,
   type Objective,
@@ -43,9 +44,15 @@ export interface StepContext {
   readonly hyper: ReadHyper;
   /**
    * What an update rule needs. What is traced after this counts as the update in printed programs and times. Rules that
-   * evaluate the loss again (line searches, SAM, Hessian products) need the `objective`: this batch's loss at any parameters.
+   * evaluate the loss again (line searches, SAM, Hessian products) need the `objective`: this batch's loss at any parameters;
+   * those that need each example's gradients, the `examples`.
    */
-  forUpdate<P extends TensorTree>(params: P, loss: Tensor, objective?: Objective<P>): UpdateContext<P>;
+  forUpdate<P extends TensorTree>(
+    params: P,
+    loss: Tensor,
+    objective?: Objective<P>,
+    examples?: Examples<P>,
+  ): UpdateContext<P>;
 }
 
 export type StepResult = {
@@ -109,7 +116,7 @@ function trace<S extends HostTree, B extends Tree<HostArray | Aval>, D extends H
       key,
       step: completed,
       hyper,
-      forUpdate: (params, loss, objective) => {
+      forUpdate: (params, loss, objective, examples) => {
         beginPhase(completed, "update");
         return {
           params,
@@ -118,7 +125,7 @@ function trace<S extends HostTree, B extends Tree<HostArray | Aval>, D extends H
           key: key.fold("update"),
           hyper,
           metric: (name, value) => ruleMetrics.set(freeName(name, ruleMetrics), value),
-          ...evaluationsOf(params, objective),
+          ...evaluationsOf(params, objective, examples),
         };
       },
     };

@@ -22,6 +22,13 @@ export {
 } from "./constraints.ts";
 export { type DadaptAdamwOptions, type DadaptAdamwState, dadaptAdamw } from "./dadapt-adamw.ts";
 export { type DogOptions, type DogState, type DowgOptions, dog, dowg } from "./dog.ts";
+export {
+  type DpsgdOptions,
+  type DpsgdState,
+  dpsgd,
+  type PrivateAggregateOptions,
+  privateAggregate,
+} from "./dpsgd.ts";
 export { fromConfig } from "./from-config.ts";
 export {
   type AverageUpdatesState,

@@ -14,6 +14,7 @@ import { cocobRule } from "./cocob.ts";
 import { maxNormRule, minMaxNormRule, nonNegativeRule, unitNormRule } from "./constraints.ts";
 import { dadaptAdamwRule } from "./dadapt-adamw.ts";
 import { dogRule, dowgRule } from "./dog.ts";
+import { dpsgdRule, privateAggregateRule } from "./dpsgd.ts";
 import {
   averageUpdatesRule,
   centralizeRule,
@@ -71,6 +72,8 @@ export const table: readonly Rule[] = [
   sophiaRule,
   scheduleFreeSgdRule,
   scheduleFreeAdamwRule,
+  dpsgdRule,
+  privateAggregateRule,
   clipByGlobalNormRule,
   clipByValueRule,
   clipByNormRule,

@@ -1,6 +1,7 @@
 import { OptionError } from "../core/errors.ts";
 import { leavesOf, mapTree, type Tree, zipTrees } from "../core/tree.ts";
 import type { Tensor } from "../ops/tensor.ts";
+import { scan } from "./control.ts";
 import { grad, valueAndGrad } from "./grad.ts";
 import type { Key } from "./random.ts";
 
@@ -37,10 +38,23 @@ export interface UpdateContext<P extends TensorTree = TensorTree> {
   valueAndGradAt(params: P): readonly [loss: Tensor, gradients: P];
   /** The Hessian of the loss at `params` times a direction, as the gradient of <gradient, direction>. */
   hessianVectorProduct(direction: P): P;
+  /**
+   * The sum, from `zero`, of f(gradients of one example's loss at `params`) over the batch's examples, and how many there are.
+   * One after the other, so that no more than one example's gradients are kept. Throws OptionError where the step was given
+   * no examples.
+   */
+  sumExampleGradients<R extends TensorTree>(f: (gradients: P) => R, zero: R): readonly [sum: R, count: number];
 }
 
 /** The batch's loss as a function of the parameters. */
 export type Objective<P extends TensorTree = TensorTree> = (params: P) => Tensor;
+
+/** A batch as examples along the leading axis of each of its tensors, and the loss of one: a batch of a single example. */
+export type Examples<P extends TensorTree = TensorTree> = {
+  readonly batch: TensorTree;
+  /** `index`, i32[], is the example's place in the batch: keys are folded with it, so that each has random numbers of its own. */
+  readonly loss: (params: P, example: TensorTree, index: Tensor) => Tensor;
+};
 
 /** <a, b> over all leaves. */
 export function dotTrees(a: TensorTree, b: TensorTree): Tensor {
@@ -48,11 +62,12 @@ export function dotTrees(a: TensorTree, b: TensorTree): Tensor {
   return products.reduce((sum, product) => sum.add(product));
 }
 
-/** The two further evaluations of an update context, for an objective or for none. */
+/** The further evaluations of an update context, for an objective and examples or for none. */
 export function evaluationsOf<P extends TensorTree>(
   params: P,
   objective: Objective<P> | undefined,
-): Pick<UpdateContext<P>, "valueAndGradAt" | "hessianVectorProduct"> {
+  examples: Examples<P> | undefined,
+): Pick<UpdateContext<P>, "valueAndGradAt" | "hessianVectorProduct" | "sumExampleGradients"> {
   const needed = (): Objective<P> => {
     if (objective !== undefined) return objective;
     throw new OptionError(
@@ -66,7 +81,37 @@ export function evaluationsOf<P extends TensorTree>(
       const f = needed();
       return grad((at: P) => dotTrees(grad(f)(at), direction))(params);
     },
+    sumExampleGradients: (f, zero) => sumOverExamples(params, examples, f, zero),
   };
+}
+
+function sumOverExamples<P extends TensorTree, R extends TensorTree>(
+  params: P,
+  examples: Examples<P> | undefined,
+  f: (gradients: P) => R,
+  zero: R,
+): readonly [sum: R, count: number] {
+  if (examples === undefined)
+    throw new OptionError(
+      "update: this rule needs the gradients of each example, and the step gives no examples; expected them as the fourth argument of ctx.forUpdate(params, loss, objective, examples).",
+      "examples",
+    );
+  const [first] = leavesOf<Tensor>(examples.batch).map(([, leaf]) => leaf);
+  const count = first?.shape[0];
+  if (first === undefined || count === undefined)
+    throw new OptionError("update: got a batch without examples; expected tensors with a leading axis.", "examples");
+  const rows = { batch: examples.batch, index: first.iota([count], 0) };
+  const [sum] = scan(
+    (sum: TensorTree, row: TensorTree) => {
+      const { batch, index } = row as { readonly batch: TensorTree; readonly index: Tensor };
+      const example = mapTree<Tensor, Tensor>(batch, (x) => x.reshape([1, ...x.shape]));
+      const gradients = grad((at: P) => examples.loss(at, example, index))(params);
+      return [zipTrees<Tensor, Tensor>((_, a, b) => a.add(b as Tensor), sum, f(gradients)), []];
+    },
+    zero as TensorTree,
+    rows as TensorTree,
+  );
+  return [sum as R, count];
 }
 
 /** The leaves of a tree whose paths are asked for, as one record by path. */
@@ -93,5 +138,6 @@ export function narrowContext(ctx: UpdateContext, paths: ReadonlySet<string>): U
       const zeros = mapTree<Tensor, Tensor>(ctx.params, (x) => x.zerosLike());
       return pickLeaves(ctx.hessianVectorProduct(putLeaves(zeros, part)), paths);
     },
+    sumExampleGradients: (f, zero) => ctx.sumExampleGradients((gradients) => f(pickLeaves(gradients, paths)), zero),
   };
 }

@@ -7,6 +7,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import type { Transform } from "../optim/transform.ts";
 import { valueAndGrad } from "../trace/grad.ts";
 import { inPhase } from "../trace/trace.ts";
+import type { Examples as ExamplesOf } from "../trace/update-context.ts";
 import { batchAvals, type Examples, type HostTree, prepare, prepareTargets } from "./examples.ts";
 import type { Plateaus } from "./plateaus.ts";
 import { type Measured, type ModelState, measure, type Task, type TensorTree } from "./task.ts";
@@ -115,7 +116,15 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
       )(params);
       counts = measured.counts;
       return inPhase(indices, "update", () => {
-        const inner = ctx.forUpdate(params, loss, (p) => forward(p).measured.loss);
+        const examples: ExamplesOf = {
+          batch: { x, y },
+          loss(p, example, index) {
+            const { x, y } = example as { readonly x: TensorTree; readonly y: TensorTree };
+            const [output] = task.model.apply(p, buffers, x, { training: true, key: ctx.key.fold(index) });
+            return measure(task, output, y).loss;
+          },
+        };
+        const inner = ctx.forUpdate(params, loss, (p) => forward(p).measured.loss, examples);
         let skipped: Tensor | undefined;
         const [updates, optStateAfter] = optimizer.update(gradients, optState, {
           ...inner,

@@ -64,7 +64,11 @@ async function stepOf(backend: Backend, rule: optim.Transform, problem: Problem)
     (old, _batch, ctx) => {
       const before: optim.TensorTree = old.params;
       const [loss, gradients] = valueAndGrad(problem.loss)(before);
-      const [updates, after] = rule.update(gradients, old.memory, ctx.forUpdate(before, loss, problem.loss));
+      const [updates, after] = rule.update(
+        gradients,
+        old.memory,
+        ctx.forUpdate(before, loss, problem.loss, problem.examples?.(before)),
+      );
       return { state: { params: optim.applyUpdates(before, updates), memory: after }, metrics: { loss } };
     },
     { state: { params, memory }, batch: {} },

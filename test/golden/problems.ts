@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { array, type HostArray } from "../../src/core/host-array.ts";
 import type { Tree } from "../../src/core/tree.ts";
 import type { Tensor } from "../../src/ops/tensor.ts";
+import type { Examples } from "../../src/trace/update-context.ts";
 
 type Data = {
   readonly quadratic: { readonly h: number[]; readonly b: number[]; readonly start: number[] };
@@ -34,10 +35,19 @@ const doubles = (values: Nested): HostArray => {
 
 type Leaf = Readonly<Record<string, Tensor>>;
 
+function mlpError(params: Tree<Tensor>, x: Tensor, y: Tensor): Tensor {
+  const { hidden, output } = params as { readonly hidden: Leaf; readonly output: Leaf };
+  const linear = (layer: Leaf, x: Tensor): Tensor =>
+    x.matmul((layer.weight as Tensor).transpose()).add(layer.bias as Tensor);
+  return linear(output, linear(hidden, x).tanh()).sub(y).square().mean();
+}
+
 /** A loss to walk down: its parameters in the order of the golden files, and the function. */
 export type Problem = {
   readonly start: Tree<HostArray>;
   readonly loss: (params: Tree<Tensor>) => Tensor;
+  /** The examples of whose losses the loss is the mean. */
+  readonly examples?: (params: Tree<Tensor>) => Examples;
 };
 
 export const problems: Readonly<Record<string, Problem>> = {
@@ -52,6 +62,26 @@ export const problems: Readonly<Record<string, Problem>> = {
         .mul(x.constant(doubles(quadratic.h)))
         .sum()
         .mul(0.5);
+    },
+    /** 2 h_i (x_i - b_i)² */
+    examples(params) {
+      const { x } = params as { readonly x: Tensor };
+      const unit = array(
+        Float64Array.from({ length: 16 }, (_, i) => (i % 5 === 0 ? 2 : 0)),
+        [4, 4],
+        "f32",
+      );
+      const weights = x.constant(unit).mul(x.constant(doubles(quadratic.h)));
+      const loss = (at: Tree<Tensor>, example: Tree<Tensor>): Tensor => {
+        const { x } = at as { readonly x: Tensor };
+        const { weights } = example as { readonly weights: Tensor };
+        return x
+          .sub(x.constant(doubles(quadratic.b)))
+          .square()
+          .mul(weights)
+          .sum();
+      };
+      return { batch: { weights }, loss };
     },
   },
   /** ((1 - x)² + 100 (y - x²)²) / 100 */
@@ -71,15 +101,20 @@ export const problems: Readonly<Record<string, Problem>> = {
       output: { weight: doubles(mlp.start.output.weight), bias: doubles(mlp.start.output.bias) },
     },
     loss(params) {
-      const { hidden, output } = params as { readonly hidden: Leaf; readonly output: Leaf };
-      const linear = (layer: Leaf, x: Tensor): Tensor =>
-        x.matmul((layer.weight as Tensor).transpose()).add(layer.bias as Tensor);
-      const x = (hidden.weight as Tensor).constant(doubles(mlp.x));
-      const y = linear(output, linear(hidden, x).tanh());
-      return y
-        .sub(y.constant(doubles(mlp.y)))
-        .square()
-        .mean();
+      const { hidden } = params as { readonly hidden: Leaf };
+      const points = (hidden.weight as Tensor).constant(doubles(mlp.x));
+      return mlpError(params, points, points.constant(doubles(mlp.y)));
+    },
+    examples(params) {
+      const { hidden } = params as { readonly hidden: Leaf };
+      const points = (hidden.weight as Tensor).constant(doubles(mlp.x));
+      return {
+        batch: { x: points, y: points.constant(doubles(mlp.y)) },
+        loss(at, example) {
+          const { x, y } = example as { readonly x: Tensor; readonly y: Tensor };
+          return mlpError(at, x, y);
+        },
+      };
     },
   } /** |A W - Y|² / 2 + sum h (k - b)² / 2 + |c|² / 2 - sum c. */,
   matrices: {
