@@ -3,6 +3,7 @@ import type { Equation, Phase, Var } from "../ir/program.ts";
 import type { Buffer, View } from "./kernel.ts";
 import type { Lowering, Target } from "./lowering.ts";
 import { isElementwise, isTemplate } from "./materialize.ts";
+import { countOf } from "./settle.ts";
 
 /** A value that a map kernel writes to memory. */
 export type GroupRoot = {
@@ -135,7 +136,7 @@ function readsOf(lowering: Lowering, value: Var, whole: boolean): Map<number, bo
 
 /**
  * Results and new state come last. A new state is computed in place where everything that reads the old one has been computed
- * before, or reads it at the same index in the same kernel; else it is computed aside first and copied.
+ * before, by a kernel that precedes, or reads it at the same index in the same kernel; else it is computed aside first and copied.
  */
 function placeTargets(
   lowering: Lowering,
@@ -163,7 +164,13 @@ function placeTargets(
     const view = lowering.views.get(input.value.id);
     if (view && input.role === "state") inputOf.set(view.buffer, input.value.id);
   }
-  const reads = states.map((target) => readsOf(lowering, target.value, true));
+  const count = countOf(lowering.program);
+  const reads = states.map((target) => {
+    const found = readsOf(lowering, target.value, true);
+    // Settling reads the count.
+    if (count && target.state.dtype === "f32") found.set(count.id, false);
+    return found;
+  });
   const phaseOf = (i: number): Phase => rootOf(states[i] as Target, (states[i] as Target).value).phase;
   // Roots that read each other's arrays at the same index become one kernel.
   const cluster = states.map((_, i) => i);
@@ -178,12 +185,20 @@ function placeTargets(
       if (sameShape(a.view.shape, b.view.shape) && phaseOf(list[0] as number) === phaseOf(i))
         cluster[leader(i)] = leader(list[0] as number);
     }
+  const members = new Map<number, number[]>();
+  states.forEach((_, i) => {
+    members.set(leader(i), [...(members.get(leader(i)) ?? []), i]);
+  });
+  const membersOf = (i: number): readonly number[] => members.get(leader(i)) as number[];
   const inPlace = states.map((target, i) => {
     const own = inputOf.get(target.state);
     if (own === undefined) return true;
     return states.every((_, j) => {
       const pointwise = (reads[j] as Reads).get(own);
-      return pointwise === undefined || (pointwise && leader(i) === leader(j));
+      if (pointwise === undefined) return true;
+      // A large cluster becomes several kernels.
+      if (leader(i) === leader(j)) return pointwise && (i === j || membersOf(i).length <= MAX_ROOTS);
+      return (membersOf(j).at(-1) as number) < (membersOf(i)[0] as number);
     });
   });
 

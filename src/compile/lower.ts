@@ -1,5 +1,4 @@
-import { SMALLEST_NORMAL } from "../core/dtype.ts";
-import type { Loops, Scalar } from "../ir/loops.ts";
+import type { Scalar } from "../ir/loops.ts";
 import type { Phase } from "../ir/program.ts";
 import { lowerContraction } from "./contraction.ts";
 import { lowerControl } from "./control-flow.ts";
@@ -8,6 +7,9 @@ import type { Node, View } from "./kernel.ts";
 import { Expressions, flatten, type Lowering, orderedLoops, type Target } from "./lowering.ts";
 import { lowerReduction } from "./reduction.ts";
 import { lowerScatter } from "./scatter.ts";
+import { countOf, SETTLE_MASK } from "./settle.ts";
+
+const SMALLEST_NORMAL_BITS = 0x0080_0000;
 
 /** Lowers a whole program to nodes. Targets are written last, each after all that reads what it replaces. */
 export function lowerProgram(lowering: Lowering, targets: readonly Target[]): readonly Node[] {
@@ -51,13 +53,17 @@ function emitGroup(lowering: Lowering, group: Group): void {
   }
 }
 
-/**
- * State never holds a denormal number: a moment that fades (m = 0.9 m) would stop at the smallest ones instead of at 0, and
- * arithmetic on those took 15 to 60 times as long.
- */
-function settled(l: Loops, view: View, value: Scalar): Scalar {
+/** A value as state keeps it: denormal numbers are 0 when it is time (see settle.ts). */
+function settled(lowering: Lowering, expressions: Expressions, view: View, value: Scalar): Scalar {
   if (view.buffer.home.kind !== "store" || view.buffer.dtype !== "f32") return value;
-  return l.select(l.binary("lt", l.unary("abs", value), l.constant(SMALLEST_NORMAL)), l.constant(0), value);
+  const { loops: l } = expressions;
+  // Magnitudes compare as their bits do; NaN lies above.
+  const bits = l.binary("and", l.unary("asInt", value), l.constant(0x7fffffff, "i32"));
+  const flushed = l.select(l.binary("lt", bits, l.constant(SMALLEST_NORMAL_BITS, "i32")), l.constant(0), value);
+  const count = countOf(lowering.program);
+  if (!count) return flushed;
+  const left = l.binary("and", expressions.at(count, []), l.constant(SETTLE_MASK, "i32"));
+  return l.select(l.binary("eq", left, l.constant(0, "i32")), flushed, value);
 }
 
 /** One nest over the shape that the roots share. */
@@ -71,7 +77,7 @@ function emitMap(lowering: Lowering, roots: readonly GroupRoot[], phase: Phase):
     return {
       view: root.view,
       index: flatten(root.view, nest.index),
-      value: settled(expressions.loops, root.view, value),
+      value: settled(lowering, expressions, root.view, value),
     };
   });
   lowering.push({

@@ -1,4 +1,5 @@
 import type { Backend, Executable, Feeds, Results, RunOptions, RunReport } from "../../compile/backend.ts";
+import { countOf, SETTLE_MASK } from "../../compile/settle.ts";
 import { type Aval, formatAval, type HostData, SMALLEST_NORMAL, sameShape, sizeOf } from "../../core/dtype.ts";
 import { OptionError, ShapeError } from "../../core/errors.ts";
 import { HostArray } from "../../core/host-array.ts";
@@ -35,7 +36,7 @@ export function referenceBackend(options: ReferenceOptions = {}): Backend {
   };
 }
 
-/** f32 state never holds a denormal number, as the compiled backends keep it; doubles stay as they are. */
+/** f32 state without denormal numbers, as the compiled backends keep it; doubles stay as they are. */
 function settled(data: HostData): HostData {
   if (data instanceof Float32Array)
     for (let i = 0; i < data.length; i++) if (Math.abs(data[i] as number) < SMALLEST_NORMAL) data[i] = 0;
@@ -65,6 +66,7 @@ class ReferenceExecutable implements Executable {
       if (role === "result")
         collected[path] = allocate(value.aval.dtype, steps * sizeOf(value.aval.shape), store.precision);
 
+    const count = countOf(program);
     for (let step = 0; step < steps; step++) {
       const inputs = program.inputs.map(({ path, value, role }) => {
         if (role !== "feed") {
@@ -77,12 +79,15 @@ class ReferenceExecutable implements Executable {
         const fed = (feeds[path] as HostData).subarray(step * size, (step + 1) * size);
         return inPrecision(new HostArray(dtype, shape, fed), store.precision);
       });
+      const completed = inputs[program.inputs.findIndex(({ value }) => value === count)]?.data[0] ?? 0;
+      const settles = (completed & SETTLE_MASK) === 0;
       const outputs = interpret(program, inputs, store.precision, options.timed && step === 0 ? times : undefined);
       const states = new Map<string, HostArray>();
       for (const [i, { path, role }] of program.outputs.entries()) {
         const { dtype, shape, data } = outputs[i] as HostArray;
         // A feed's buffer belongs to the caller, who may write to it again.
-        if (role === "state") states.set(path, new HostArray(dtype, shape, settled(data.slice())));
+        if (role === "state")
+          states.set(path, new HostArray(dtype, shape, settles ? settled(data.slice()) : data.slice()));
         else collected[path]?.set(data, step * data.length);
       }
       store.replace(states);

@@ -4,12 +4,23 @@ import type { FuncBuilder, ModuleBuilder } from "./asm/module.ts";
 import { Expander } from "./expand.ts";
 import { ExpressionEmitter } from "./expression.ts";
 import { HIGH, type KernelCode, kernelFunction, LOW, type Target } from "./kernel-code.ts";
-import { chooseVectorLoop, coefficient, mergeLoops, piecesOf, type SizedLoop, type Uses, usesOf } from "./nest.ts";
+import {
+  chooseVectorLoop,
+  coefficient,
+  dependsOn,
+  mergeLoops,
+  piecesOf,
+  type SizedLoop,
+  type Uses,
+  usesOf,
+} from "./nest.ts";
 import { openLoops } from "./open-loops.ts";
 
 /** Elements of one job where the outermost loop is the vector loop itself. */
 const BLOCK = 1024;
 const SMALL_BODY = 40;
+/** Work from which a condition that never changes is tested once and not for each element. */
+const WORTH_TWO_LOOPS = 1024;
 
 /** `byImage`: the outermost loop is the batch and its iterations are the jobs. */
 export function emitMap(module: ModuleBuilder, target: Target, kernel: MapKernel, byImage: boolean): KernelCode {
@@ -74,44 +85,71 @@ function emitNest(
   const inner = vector ?? (last?.loop === images ? undefined : last);
   const outer = nest.loops.filter((l) => l !== inner);
   const f = kernelFunction(module, name);
-  const e = new ExpressionEmitter(f, target, operands, nest.removed, images);
-  e.countUses(values);
   const work = nest.loops.reduce((n, l) => n * l.size, Math.max(1, uses.nodes / 4));
-  const emitStores = (mode: "vector" | "scalar"): void => {
-    // Every value is computed before the first is stored: an update may replace what it reads.
-    const kept = stores.map(({ value }) => {
-      const local = f.local(mode === "vector" ? "v128" : value.lane === "f32" ? "f32" : "i32");
-      if (mode === "vector") e.vector(value);
-      else e.scalar(value);
-      f.set(local);
-      return local;
-    });
-    stores.forEach(({ view, index }, i) => {
-      e.store(view.buffer, index, mode, () => f.get(kept[i] as number));
-    });
-    for (const local of kept) f.release(local);
+  const blocked = inner !== undefined && outer.length === 0;
+  const first = blocked ? inner : outer[0];
+  const jobs = !shared || !first ? 1 : blocked ? Math.ceil(inner.size / BLOCK) : first.size;
+  const emit = (chosen: readonly NestStore[], chosenUses: Uses): void => {
+    const values = chosen.map((s) => s.value);
+    const e = new ExpressionEmitter(f, target, operands, nest.removed, images);
+    e.countUses(values);
+    const emitStores = (mode: "vector" | "scalar"): void => {
+      // Every value is computed before the first is stored: an update may replace what it reads.
+      const kept = values.map((value) => {
+        const local = f.local(mode === "vector" ? "v128" : value.lane === "f32" ? "f32" : "i32");
+        if (mode === "vector") e.vector(value);
+        else e.scalar(value);
+        f.set(local);
+        return local;
+      });
+      chosen.forEach(({ view, index }, i) => {
+        e.store(view.buffer, index, mode, () => f.get(kept[i] as number));
+      });
+      for (const local of kept) f.release(local);
+    };
+    if (!inner) {
+      openLoops(f, e, nest.loops, shared, () => e.scoped(() => emitStores("scalar")));
+      return;
+    }
+    const extent: Extent = {
+      block: !blocked ? 0 : shared ? BLOCK : inner.size,
+      pieces: vector ? piecesOf(chosenUses, inner.loop, inner.size) : [[0, inner.size]],
+    };
+    const body = (): void => emitInner(f, e, inner, vector !== null, chosenUses, values, emitStores, extent);
+    if (blocked) body();
+    else openLoops(f, e, outer, shared, body);
   };
-  if (!inner) {
-    openLoops(f, e, nest.loops, shared, () => e.scoped(() => emitStores("scalar")));
-    return { func: f, jobs: shared ? (nest.loops[0]?.size ?? 1) : 1, work };
-  }
-  const blocked = outer.length === 0;
-  if (blocked) {
-    const jobs = shared ? Math.ceil(inner.size / BLOCK) : 1;
-    const block = shared ? BLOCK : inner.size;
-    emitInner(f, e, inner, vector !== null, uses, values, emitStores, {
-      block,
-      pieces: vector ? piecesOf(uses, inner.loop, inner.size) : [[0, inner.size]],
-    });
-    return { func: f, jobs, work };
-  }
-  openLoops(f, e, outer, shared, () => {
-    emitInner(f, e, inner, vector !== null, uses, values, emitStores, {
-      block: 0,
-      pieces: vector ? piecesOf(uses, inner.loop, inner.size) : [[0, inner.size]],
-    });
-  });
-  return { func: f, jobs: shared ? (outer[0] as SizedLoop).size : 1, work };
+  const condition = work >= WORTH_TWO_LOOPS ? invariantCondition(values, loops) : null;
+  if (condition) {
+    const decided = (truth: boolean): void => {
+      const chosen = stores.map((s) => ({ ...s, value: decide(s.value, condition, truth) }));
+      emit(
+        chosen,
+        usesOf(
+          chosen.map((s) => s.value),
+          operands,
+          chosen,
+        ),
+      );
+    };
+    new ExpressionEmitter(f, target, operands, nest.removed, images).scalar(condition);
+    f.if(
+      () => decided(true),
+      () => decided(false),
+    );
+  } else emit(stores, uses);
+  return { func: f, jobs, work };
+}
+
+/** The condition of selections that the stored values end in, where it is the same in all of them and in the whole nest. */
+function invariantCondition(values: readonly Scalar[], loops: readonly Loop[]): Scalar | null {
+  const [first, ...others] = new Set(values.flatMap((v) => (v.kind === "select" ? [v.condition] : [])));
+  return first && others.length === 0 && loops.every((loop) => !dependsOn(first, loop)) ? first : null;
+}
+
+function decide(value: Scalar, condition: Scalar, truth: boolean): Scalar {
+  if (value.kind !== "select" || value.condition !== condition) return value;
+  return truth ? value.a : value.b;
 }
 
 type Extent = {
