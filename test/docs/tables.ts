@@ -15,7 +15,7 @@ import { contractPrimitives } from "../../src/ops/contract.ts";
 import type { Primitive } from "../../src/ops/primitive.ts";
 import { reducePrimitives } from "../../src/ops/reduce.ts";
 import { type PrimitiveName, primitiveNames, primitiveOf } from "../../src/ops/table.ts";
-import type { HyperSpec } from "../../src/optim/hyper.ts";
+import { defaultOf, type HyperSpec, type Like, type Rule } from "../../src/optim/hyper.ts";
 import { describeRange } from "../../src/optim/range.ts";
 import { table as schedules } from "../../src/optim/schedules/table.ts";
 import { table as rules } from "../../src/optim/table.ts";
@@ -31,25 +31,31 @@ function markdownTable(heads: readonly string[], rows: readonly (readonly string
   return [line(heads), `|${heads.map(() => "---|").join("")}`, ...rows.map(line)].join("\n");
 }
 
-function ruleTable(role: "rule" | "transform"): string {
+function ruleTable(role: Rule["role"]): string {
   const rows = rules
     .filter((rule) => rule.role === role)
     .map(({ name, equation, source, hypers }) => {
-      const [first, ...options] = Object.keys(hypers);
+      const [first = "", ...options] = Object.keys(hypers);
       const call = `${name}(${first}${options.length > 0 ? `, { ${options.join(", ")} }` : ""})`;
       return [code(call), equation, source];
     });
   return markdownTable(["call", "equation (x a parameter, g its gradient, a the rate)", "source"], rows);
 }
 
-function defaultOf(spec: HyperSpec, first: boolean): string {
-  if (spec.default === null) return first ? "(must be given)" : "left out";
-  return code(typeof spec.default === "string" ? `"${spec.default}"` : `${spec.default}`);
+const quoted = (value: unknown): string => code(typeof value === "string" ? `"${value}"` : `${value}`);
+
+function shownDefault(spec: HyperSpec, first: boolean): string {
+  const own = spec.default === null ? (first ? "(must be given)" : "left out") : quoted(spec.default);
+  const others = Object.entries("like" in spec ? (spec.like ?? {}) : {});
+  const shown = others.map(([like, value]) => `${value === null ? "left out" : quoted(value)} like ${like}`);
+  return [own, ...shown].join(", ");
 }
 
 function rangeOf(spec: HyperSpec): string {
   if (spec.type === "flag") return "true or false";
-  if (spec.type === "choice") return spec.choices.map((choice) => code(`"${choice}"`)).join(", ");
+  if (spec.type === "choice") return spec.choices.map(quoted).join(", ");
+  if (spec.type === "parameters") return "a [pattern](parameters.md)";
+  if (spec.type === "transform") return "a transform";
   return `${describeRange(spec)}${spec.fixed ? "; no schedule" : ""}`;
 }
 
@@ -58,7 +64,7 @@ function hyperTable(): string {
     Object.entries(hypers).map(([hyper, spec], i) => [
       i === 0 ? code(name) : "",
       code(hyper),
-      defaultOf(spec, i === 0),
+      shownDefault(spec, i === 0),
       rangeOf(spec),
       spec.text,
     ]),
@@ -66,11 +72,35 @@ function hyperTable(): string {
   return markdownTable(["rule", "hyperparameter", "default", "values", "meaning"], rows);
 }
 
+/** For each rule that several frameworks have: whose equation is whose, and the numbers that they have for what is left out. */
 function conventionTable(): string {
+  const rows = rules.flatMap((rule) => {
+    const { like } = rule.hypers;
+    if (like?.type !== "choice") return [];
+    const numbers = (whose: string): string =>
+      Object.entries(rule.hypers)
+        .filter(([name]) => name !== "like")
+        .flatMap(([name, spec]) => {
+          const value = defaultOf(spec, whose);
+          const differs = like.choices.some((other) => defaultOf(spec, other) !== value);
+          return differs ? [`${name} ${value ?? "left out"}`] : [];
+        })
+        .join(", ");
+    return like.choices.map((whose, i) => [
+      i === 0 ? code(rule.name) : "",
+      `${quoted(whose)}${whose === like.default ? " (default)" : ""}`,
+      rule.equations?.[whose as Like] ?? rule.equation,
+      numbers(whose),
+    ]);
+  });
+  return markdownTable(["rule", "`like`", "equation", "where numbers left out differ"], rows);
+}
+
+function choiceTable(): string {
   const rows = rules.flatMap(({ name, hypers }) =>
     Object.entries(hypers).flatMap(([hyper, spec]) =>
-      spec.type === "choice"
-        ? [[code(name), `${code(hyper)}: ${rangeOf(spec)}`, defaultOf(spec, false), spec.text]]
+      spec.type === "choice" && hyper !== "like"
+        ? [[code(name), `${code(hyper)}: ${rangeOf(spec)}`, shownDefault(spec, false), spec.text]]
         : [],
     ),
   );
@@ -203,7 +233,7 @@ function flagTable(name: string): string {
 function recipeTable(): string {
   const rows = RULES.map(({ name }) => {
     const { lr, schedule } = recipeOf({ data: "mnist", optimizer: name }, {});
-    return [code(name), code(`${lr}`), code(schedule)];
+    return [code(name), code(`${lr}`), code(`${schedule}`)];
   });
   return markdownTable(["optimizer", "`--lr` by default", "`--schedule` by default"], rows);
 }
@@ -231,8 +261,10 @@ function hyperFlagTable(): string {
 export const tables: Readonly<Record<string, () => string>> = {
   rules: () => ruleTable("rule"),
   transforms: () => ruleTable("transform"),
+  wrappers: () => ruleTable("wrapper"),
   hyperparameters: hyperTable,
   conventions: conventionTable,
+  choices: choiceTable,
   schedules: scheduleTable,
   "schedule options": scheduleOptionTable,
   elementwise: elementwiseTable,
