@@ -65,7 +65,8 @@ function privateMean(ctx: UpdateContext, values: { readonly maxNorm: Hyper; read
  *
  * First in a `chain` before any rule: it takes the place of the batch's gradients. Each example costs a pass of its own,
  * with dropout of its own; running statistics come from the whole batch, so a model with batch norms is not private, and its
- * examples are normed each by itself. The privacy that is spent must be reckoned apart, from s, B and the number of steps.
+ * examples are normed each by itself. In groups and masks each part's gradients are clipped on their own. The privacy that is
+ * spent must be reckoned apart, from s, B and the number of steps.
  *
  * As optax.contrib.differentially_private_aggregate. Throws OptionError for a value out of range and, while tracing, where a
  * step of one's own gives no examples.

@@ -73,3 +73,33 @@ test("schedule-free learning evaluates the mean, with statistics of its own", as
   expect(await run.evaluate(data)).not.toEqual(await plain.evaluate(data));
   await Promise.all([run.close(), plain.close()]);
 });
+
+test("DP-SGD without noise and clipping is SGD, in fit and for groups too", async () => {
+  const plain = () => nn.sequential(nn.linear(16), nn.tanh(), nn.linear(2));
+  const losses = async (optimizer: optim.Transform): Promise<(number | undefined)[]> => {
+    const run = await fit(plain(), options(optimizer, { epochs: 2, batchSize: 50 }));
+    await run.close();
+    return run.history.map(({ train }) => train.loss);
+  };
+  const expected = await losses(optim.sgd(0.1));
+  const rule = optim.dpsgd(0.1, { maxNorm: 1e6, noise: 0 });
+  for (const same of [rule, optim.groups(rule, [{ params: "bias", rateFactor: 1 }])])
+    (await losses(same)).forEach((loss, i) => {
+      expect(loss).toBeCloseTo(expected[i] as number, 5);
+    });
+});
+
+test("each example of DP-SGD has dropout of its own", async () => {
+  const dropped = () => nn.sequential(nn.linear(16), nn.dropout(0.5), nn.linear(2));
+  const same = array(new Float32Array(48).fill(1), [24, 2]);
+  const train = dataset(same, array(new Int32Array(24), [24], "i32"), { name: "same", classes: ["in", "out"] });
+  const optimizer = optim.dpsgd(1, { maxNorm: 1e6, noise: 0 });
+  const run = await fit(dropped(), options(optimizer, { train, epochs: 1 }));
+  const start = await fit(dropped(), options(optim.sgd(0), { train, epochs: 1 }));
+  const name = "2.weight";
+  const [after, before] = [(await run.weights())[name]?.data, (await start.weights())[name]?.data];
+  // With one mask for all examples, half of the hidden units would have no gradient.
+  const moved = Array.from({ length: 32 }, (_, i) => after?.[i] !== before?.[i]);
+  expect(moved.filter(Boolean).length).toBeGreaterThan(28);
+  await Promise.all([run.close(), start.close()]);
+});
