@@ -227,10 +227,11 @@ def decayed(rule):
     return update
 
 
-def numpy_run(parts, problem, dtype=np.float64):
+def numpy_run(parts, problem, dtype=np.float64, evaluate=lambda xs, states: []):
     """
     x += u for 50 steps, where u goes through the parts: (rule on lists, its hyperparameters). Rules find the loss at x as
-    h["loss"], and the functions of the parameters h["loss_at"], h["gradient_at"] and h["example_gradients_at"].
+    h["loss"], and the functions of the parameters h["loss_at"], h["gradient_at"] and h["example_gradients_at"]. After the
+    parameters stand the weights to evaluate with, where `evaluate` makes some of them and of the first part's states.
     """
     xs = [p.astype(dtype) for p in problem.start()]
     states = [[{} for _ in xs] for _ in parts]
@@ -245,7 +246,7 @@ def numpy_run(parts, problem, dtype=np.float64):
         xs = [x + u for x, u in zip(xs, us)]
         assert all(x.dtype == dtype for x in xs)
         if t in STEPS:
-            kept[t] = xs
+            kept[t] = [*xs, *evaluate(xs, states[0])]
     return kept
 
 
@@ -303,19 +304,26 @@ def difference(a, b):
 
 
 class Case:
-    """`config` is what `optim.fromConfig` takes; `parts` the same in NumPy; `agrees` maps a label to problem -> trajectory."""
+    """
+    `config` is what `optim.fromConfig` takes; `parts` the same in NumPy; `agrees` maps a label to problem -> trajectory. With
+    `evaluate` (see numpy_run) a trajectory's values are the parameters, then the weights to evaluate with.
+    """
 
-    def __init__(self, name, config, parts, agrees=None, problems=PROBLEMS):
+    def __init__(self, name, config, parts, agrees=None, problems=PROBLEMS, evaluate=None):
         self.name, self.config, self.parts, self.agrees, self.problems = name, config, parts, agrees or {}, problems
+        self.evaluate = evaluate
+
+    def run(self, problem, dtype=np.float64):
+        return numpy_run(self.parts, problem, dtype, *([self.evaluate] if self.evaluate else []))
 
     def record(self):
         trajectories, rounding = {}, 0.0
         for problem in self.problems:
-            exact = numpy_run(self.parts, problem)
+            exact = self.run(problem)
             for label, run in self.agrees.items():
                 found = difference(run(problem), exact)
                 assert found < 1e-12, f"{self.name} on {problem.name}: {label} differs by {found:.2e}"
-            rounding = max(rounding, difference(numpy_run(self.parts, problem, np.float32), exact))
+            rounding = max(rounding, difference(self.run(problem, np.float32), exact))
             values = {str(t): [float(f"{v:.13g}") for v in flat(exact[t])] for t in STEPS}
             assert all(np.isfinite(v).all() and np.abs(v).max() < 10 for v in values.values()), (self.name, problem.name)
             trajectories[problem.name] = values
@@ -324,6 +332,7 @@ class Case:
             "config": self.config,
             "oracle": "the published equation in NumPy, float64",
             "agreesWith": sorted(self.agrees),
+            **({"evaluates": True} if self.evaluate else {}),
             "rounding": float(f"{rounding:.1e}"),
             "trajectories": trajectories,
         }

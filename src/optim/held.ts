@@ -1,3 +1,4 @@
+import { OptionError } from "../core/errors.ts";
 import { leavesOf, mapTree, zipTrees } from "../core/tree.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { TensorTree, Transform, UpdateContext } from "./transform.ts";
@@ -27,6 +28,27 @@ export function updateHeld(
     mapTree<Tensor, Tensor>(updates, (u) => commit.select(u, u.zerosLike())),
     { completed: completed.add(commit.cast("i32")), inner: selectTree(commit, next, state.inner) },
   ];
+}
+
+/** What a wrapper evaluates with, where that is up to the transform inside, whose state `pick` finds. */
+export function evaluationOf<S extends TensorTree>(
+  inner: Transform,
+  pick: (state: S) => TensorTree,
+): Pick<Transform<S>, "evalParams" | "refreshesStatistics"> {
+  const { evalParams, refreshesStatistics } = inner;
+  return {
+    ...(evalParams && { evalParams: (params: TensorTree, state: S) => evalParams(params, pick(state)) }),
+    ...(refreshesStatistics && { refreshesStatistics }),
+  };
+}
+
+/** For wrappers whose own weights are to be evaluated with. */
+export function expectNoEvaluation(wrapper: string, inner: Transform): void {
+  if (inner.evalParams !== undefined)
+    throw new OptionError(
+      `${wrapper}: got ${inner.config.name}, which has weights of its own to evaluate with; expected a rule without.`,
+      `${wrapper}.transform`,
+    );
 }
 
 /** a where the condition (bool[]) holds, else b, leaf by leaf. */

@@ -1,3 +1,10 @@
+export {
+  type AccumulateOptions,
+  type AccumulateState,
+  type ApplyEveryState,
+  accumulate,
+  applyEvery,
+} from "./accumulate.ts";
 export { type AcpropOptions, type AcpropState, acprop } from "./acprop.ts";
 export { type AdabeliefOptions, type AdabeliefState, adabelief } from "./adabelief.ts";
 export { type AdagradOptions, type AdagradState, adagrad } from "./adagrad.ts";
@@ -29,6 +36,7 @@ export {
   type PrivateAggregateOptions,
   privateAggregate,
 } from "./dpsgd.ts";
+export { type EmaOptions, type EmaState, ema } from "./ema.ts";
 export { fromConfig } from "./from-config.ts";
 export {
   type AverageUpdatesState,
@@ -54,6 +62,8 @@ export type {
   TransformHyper,
 } from "./hyper.ts";
 export { addL1, type L1Options } from "./l1.ts";
+export { type LbfgsOptions, type LbfgsState, lbfgs } from "./lbfgs.ts";
+export { type LookaheadOptions, type LookaheadState, lookahead } from "./lookahead.ts";
 export { type MaskedOptions, masked } from "./masked.ts";
 export { type MechanizeOptions, type MechanizeState, mechanize } from "./mechanize.ts";
 export { type MomentumOptions, type MomentumState, momentum } from "./momentum.ts";
@@ -79,8 +89,17 @@ export {
   type SimplifiedAdemamixState,
   simplifiedAdemamix,
 } from "./simplified-ademamix.ts";
+export {
+  type SkipExplodingOptions,
+  type SkipExplodingState,
+  type SkipNonFiniteOptions,
+  type SkipState,
+  skipExploding,
+  skipNonFinite,
+} from "./skip.ts";
 export { type SophiaOptions, type SophiaState, sophia } from "./sophia.ts";
 export { type SparseAdamOptions, type SparseAdamState, sparseAdam } from "./sparse-adam.ts";
+export { type SwaOptions, type SwaState, swa } from "./swa.ts";
 export { table } from "./table.ts";
 export { applyUpdates, type NoState, type TensorTree, type Transform, type UpdateContext } from "./transform.ts";
 export { addDecayedWeights, type DecayedWeightsOptions } from "./weight-decay.ts";

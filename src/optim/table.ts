@@ -1,3 +1,4 @@
+import { accumulateRule, applyEveryRule } from "./accumulate.ts";
 import { acpropRule } from "./acprop.ts";
 import { adabeliefRule } from "./adabelief.ts";
 import { adagradRule } from "./adagrad.ts";
@@ -15,6 +16,7 @@ import { maxNormRule, minMaxNormRule, nonNegativeRule, unitNormRule } from "./co
 import { dadaptAdamwRule } from "./dadapt-adamw.ts";
 import { dogRule, dowgRule } from "./dog.ts";
 import { dpsgdRule, privateAggregateRule } from "./dpsgd.ts";
+import { emaRule } from "./ema.ts";
 import {
   averageUpdatesRule,
   centralizeRule,
@@ -25,6 +27,8 @@ import {
 } from "./gradients.ts";
 import type { Rule } from "./hyper.ts";
 import { addL1Rule } from "./l1.ts";
+import { lbfgsRule } from "./lbfgs.ts";
+import { lookaheadRule } from "./lookahead.ts";
 import { maskedRule } from "./masked.ts";
 import { mechanizeRule } from "./mechanize.ts";
 import { momentumRule } from "./momentum.ts";
@@ -38,8 +42,10 @@ import { scheduleFreeRule } from "./schedule-free.ts";
 import { scheduleFreeAdamwRule, scheduleFreeSgdRule } from "./schedule-free-rules.ts";
 import { sgdRule } from "./sgd.ts";
 import { simplifiedAdemamixRule } from "./simplified-ademamix.ts";
+import { skipExplodingRule, skipNonFiniteRule } from "./skip.ts";
 import { sophiaRule } from "./sophia.ts";
 import { sparseAdamRule } from "./sparse-adam.ts";
+import { swaRule } from "./swa.ts";
 import { addDecayedWeightsRule } from "./weight-decay.ts";
 import { yogiRule } from "./yogi.ts";
 
@@ -70,6 +76,7 @@ export const table: readonly Rule[] = [
   momoRule,
   momoAdamRule,
   sophiaRule,
+  lbfgsRule,
   scheduleFreeSgdRule,
   scheduleFreeAdamwRule,
   dpsgdRule,
@@ -85,6 +92,7 @@ export const table: readonly Rule[] = [
   scaleByRule,
   traceRule,
   averageUpdatesRule,
+  applyEveryRule,
   addNoiseRule,
   addDecayedWeightsRule,
   addL1Rule,
@@ -93,6 +101,12 @@ export const table: readonly Rule[] = [
   unitNormRule,
   minMaxNormRule,
   maskedRule,
+  accumulateRule,
+  skipNonFiniteRule,
+  skipExplodingRule,
+  lookaheadRule,
+  emaRule,
+  swaRule,
   mechanizeRule,
   scheduleFreeRule,
   samRule,

@@ -4,9 +4,11 @@ import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/index.ts";
 import { wasmBackend } from "../../src/backends/wasm/index.ts";
 import type { Backend } from "../../src/compile/backend.ts";
+import { runFunction } from "../../src/compile/run-function.ts";
 import { compileStep } from "../../src/compile/step.ts";
 import type { HostArray } from "../../src/core/host-array.ts";
-import { leavesOf } from "../../src/core/tree.ts";
+import { leavesOf, unflatten } from "../../src/core/tree.ts";
+import type { Tensor } from "../../src/ops/tensor.ts";
 import * as optim from "../../src/optim/index.ts";
 import { valueAndGrad } from "../../src/trace/grad.ts";
 import { initOptimizer } from "../../src/train/programs.ts";
@@ -17,6 +19,8 @@ type Case = {
   readonly name: string;
   readonly config: Config;
   readonly rounding: number;
+  /** The values are the parameters, then the weights to evaluate with. */
+  readonly evaluates?: true;
   readonly trajectories: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
 };
 
@@ -71,21 +75,44 @@ async function stepOf(backend: Backend, rule: optim.Transform, problem: Problem)
       );
       return { state: { params: optim.applyUpdates(before, updates), memory: after }, metrics: { loss } };
     },
-    { state: { params, memory }, batch: {} },
+    { state: { params, memory }, batch: {}, run: { stepsPerEpoch: 5, totalSteps: 50 } },
   );
 }
 
 const flat = (params: HostArray): number[] => leavesOf<HostArray>(params).flatMap(([, leaf]) => [...leaf.data]);
 
-/** Parameters after each of the steps asked for, flat. */
-async function walk(backend: Backend, rule: optim.Transform, problem: Problem, steps: readonly number[]) {
+async function evaluation(backend: Backend, rule: optim.Transform, params: HostArray, memory: HostArray) {
+  const state = { params, memory } as unknown as HostArray;
+  const leaves = leavesOf<HostArray>(state).map(([, leaf]) => leaf);
+  const found = await runFunction(
+    backend,
+    (...tensors) => {
+      const { params, memory } = unflatten<HostArray, Tensor>(state, tensors) as Readonly<
+        Record<"params" | "memory", optim.TensorTree>
+      >;
+      return leavesOf<Tensor>(rule.evalParams?.(params, memory) ?? params).map(([, leaf]) => leaf);
+    },
+    leaves,
+  );
+  return found.flatMap(({ data }) => [...data]);
+}
+
+/** Parameters after each of the steps asked for, flat, and with `evaluates` the weights to evaluate with. */
+async function walk(
+  backend: Backend,
+  rule: optim.Transform,
+  problem: Problem,
+  steps: readonly number[],
+  evaluates: boolean,
+) {
   const step = await stepOf(backend, rule, problem);
   const found: number[][] = [];
   let done = 0;
   for (const wanted of steps) {
     await step.run({}, wanted - done);
     done = wanted;
-    found.push(flat((await step.read()).params));
+    const { params, memory } = await step.read();
+    found.push([...flat(params), ...(evaluates ? await evaluation(backend, rule, params, memory) : [])]);
   }
   return found;
 }
@@ -97,7 +124,8 @@ describe.each(backends)("on $name", ({ make, tolerance }) => {
       for (const [name, trajectory] of Object.entries(row.trajectories)) {
         const expected = Object.values(trajectory);
         const rule = optim.fromConfig(row.config);
-        const found = await walk(backend, rule, problems[name] as Problem, Object.keys(trajectory).map(Number));
+        const steps = Object.keys(trajectory).map(Number);
+        const found = await walk(backend, rule, problems[name] as Problem, steps, row.evaluates === true);
         expected.forEach((values, i) => {
           const scale = Math.max(...values.map(Math.abs));
           const got = found[i] as number[];
