@@ -115,6 +115,28 @@ export type ScatterKernel = {
   readonly apart: boolean;
 };
 
+/** An array of each sweep's turn: its elements lie one after another (`moves`), or it is one element for all of them. */
+export type SweepSlot = { readonly dtype: DType; readonly moves: boolean };
+
+/**
+ * One elementwise loop over many arrays in turn, such as the update of all parameters. Loads name slots by their `source`; `arrays`
+ * say what the slots are in each turn. No turn reads or writes what another one writes.
+ */
+export type SweepKernel = {
+  readonly kind: "sweep";
+  readonly name: string;
+  readonly phase: Phase;
+  readonly loop: Loop;
+  readonly slots: readonly SweepSlot[];
+  readonly stores: readonly { readonly slot: number; readonly value: Scalar }[];
+  readonly arrays: readonly {
+    readonly name: string;
+    readonly size: number;
+    /** By slot: a buffer, and the element at which it begins. */
+    readonly operands: readonly { readonly buffer: Buffer; readonly base: number }[];
+  }[];
+};
+
 /** Sets a whole buffer to a value. */
 export type FillKernel = {
   readonly kind: "fill";
@@ -135,7 +157,7 @@ export type CopyKernel = {
   readonly targetStep: number;
 };
 
-export type Kernel = MapKernel | ReduceKernel | ContractKernel | ScatterKernel | FillKernel | CopyKernel;
+export type Kernel = MapKernel | SweepKernel | ReduceKernel | ContractKernel | ScatterKernel | FillKernel | CopyKernel;
 
 /**
  * Kernels that work image by image and meet only inside an image: all of them run for one image before the next, so that what they

@@ -1,7 +1,8 @@
 import { formatAval } from "../core/dtype.ts";
 import type { Index, Loop, Scalar } from "../ir/loops.ts";
-import type { Axis, Kernel, Node, View } from "./kernel.ts";
+import type { Axis, Kernel, Node, SweepKernel, SweepSlot, View } from "./kernel.ts";
 import { partsOf } from "./scalar-parts.ts";
+import { slotIndex } from "./sweeps.ts";
 
 const loopName = (loop: Loop): string => `i${loop.id}`;
 
@@ -92,6 +93,8 @@ function formatKernel(kernel: Kernel): string[] {
     case "reduce":
     case "scatter":
       return [head, ...formatNest(kernel)];
+    case "sweep":
+      return [head, ...formatSweep(kernel)];
     case "contract":
       return [
         head,
@@ -121,6 +124,25 @@ function formatNest(kernel: Extract<Kernel, { readonly kind: "map" | "reduce" | 
       : `${place} = ${kernel.op} over ${nest(kernel.reduced)} of ${text}`;
   });
   return [`  for ${nest(kernel.loops)}`, ...[...printer.lines, ...written].map((line) => `    ${line}`)];
+}
+
+/** The loop as it is for the first array, and the others' names. */
+function formatSweep({ arrays, slots, stores, loop }: SweepKernel): string[] {
+  const [first, ...others] = arrays as [SweepKernel["arrays"][number], ...SweepKernel["arrays"]];
+  const views = first.operands.map(({ buffer }): View => ({ buffer, shape: [first.size], strides: [1], offset: 0 }));
+  const printer = new ScalarPrinter(
+    views,
+    stores.map((s) => s.value),
+  );
+  const written = stores.map(({ slot, value }) => {
+    const text = printer.show(value);
+    return `${views[slot]?.buffer.name}[${printer.index(slotIndex(slots[slot] as SweepSlot, loop))}] = ${text}`;
+  });
+  return [
+    `  for ${loopName(loop)} < ${first.size}`,
+    ...[...printer.lines, ...written].map((line) => `    ${line}`),
+    ...others.map(({ name, size }) => `  and for ${name}, ${size}`),
+  ];
 }
 
 /** Kernels as text, in the order in which they run. */

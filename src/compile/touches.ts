@@ -5,6 +5,13 @@ export function touches(kernel: Kernel): { readonly reads: readonly Buffer[]; re
   switch (kernel.kind) {
     case "map":
       return { reads: kernel.operands.map((o) => o.buffer), writes: kernel.stores.map((s) => s.view.buffer) };
+    case "sweep": {
+      const stored = new Set(kernel.stores.map(({ slot }) => slot));
+      const of = (wanted: (slot: number) => boolean): Buffer[] =>
+        kernel.arrays.flatMap(({ operands }) => operands.flatMap(({ buffer }, slot) => (wanted(slot) ? [buffer] : [])));
+      // A slot that is stored is mostly read too; more reads than there are do no harm.
+      return { reads: of(() => true), writes: of((slot) => stored.has(slot)) };
+    }
     case "reduce":
       return { reads: kernel.operands.map((o) => o.buffer), writes: [kernel.target.buffer] };
     case "scatter":

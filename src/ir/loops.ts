@@ -154,7 +154,7 @@ export class Loops {
     return this.intern(`i${indexKey(index)}`, { kind: "index", lane: "i32", index });
   }
   load(source: number, dtype: DType, index: readonly Index[]): Scalar {
-    return this.intern(`l${source}[${index.map(indexKey)}]`, {
+    return this.intern(`l${dtype}${source}[${index.map(indexKey)}]`, {
       kind: "load",
       lane: laneOf(dtype),
       source,

@@ -1,4 +1,4 @@
-import type { Buffer, CopyKernel, Kernel, Node, Stage } from "../../compile/kernel.ts";
+import type { Buffer, CopyKernel, Kernel, Node, Stage, SweepKernel } from "../../compile/kernel.ts";
 import { touches } from "../../compile/touches.ts";
 import { bytesOf } from "../../core/dtype.ts";
 import type { Phase } from "../../ir/program.ts";
@@ -8,6 +8,7 @@ import type { KernelCode, Target } from "./kernel-code.ts";
 import { emitMap, emitScatter } from "./map.ts";
 import { bytesOfBuffer } from "./memory-plan.ts";
 import { emitReduce } from "./reduce.ts";
+import { emitSweep } from "./sweep.ts";
 
 export const PHASES: readonly Phase[] = ["sample", "forward", "backward", "update"];
 
@@ -29,6 +30,8 @@ export type Places = {
   /** Counters of work taken: a word that says which of the two sets is next, then the sets, of claimBytes each. */
   readonly claims: number;
   readonly claimBytes: number;
+  /** Where a sweep's table lies. */
+  readonly table: (kernel: SweepKernel) => number;
   /** Byte address of a buffer; of one of `scratch`, the offset in a thread's scratch. */
   readonly address: (buffer: Buffer) => number;
   readonly scratch: ReadonlySet<Buffer>;
@@ -71,9 +74,10 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
   const code = new Map<Kernel, KernelCode[]>();
   const emit = (list: readonly Node[]): void => {
     for (const node of list) {
-      if (node.kind === "kernel") code.set(node.kernel, emitKernel(module, target, node.kernel, false, options));
+      if (node.kind === "kernel")
+        code.set(node.kernel, emitKernel(module, target, places, node.kernel, false, options));
       else if (node.kind === "stage")
-        for (const kernel of node.kernels) code.set(kernel, emitKernel(module, target, kernel, true, options));
+        for (const kernel of node.kernels) code.set(kernel, emitKernel(module, target, places, kernel, true, options));
       else if (node.kind === "cond") {
         emit(node.whenTrue);
         emit(node.whenFalse);
@@ -93,6 +97,7 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
 function emitKernel(
   module: ModuleBuilder,
   target: Target,
+  places: Places,
   kernel: Kernel,
   byImage: boolean,
   options: DriverOptions,
@@ -100,6 +105,8 @@ function emitKernel(
   switch (kernel.kind) {
     case "map":
       return [emitMap(module, target, kernel, byImage)];
+    case "sweep":
+      return [emitSweep(module, target, kernel, places.table(kernel))];
     case "reduce":
       return [emitReduce(module, target, kernel)];
     case "scatter":

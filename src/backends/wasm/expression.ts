@@ -21,6 +21,8 @@ export class ExpressionEmitter {
   readonly removed: ReadonlySet<number>;
   /** The batch's loop: scratch buffers do not move along it. */
   private readonly images: Loop | null;
+  /** Locals that hold addresses known only when the code runs; the target's address of such a buffer is 0. */
+  private readonly bases: ReadonlyMap<Buffer, number>;
   private vectorLoop: Loop | null = null;
   /** The piece of the vector loop being written: guards along it are decided. */
   private piece: readonly [number, number] = [0, 0];
@@ -36,8 +38,10 @@ export class ExpressionEmitter {
     operands: readonly View[],
     removed: ReadonlySet<number>,
     images: Loop | null,
+    bases: ReadonlyMap<Buffer, number> = new Map(),
   ) {
     this.images = images;
+    this.bases = bases;
     this.f = f;
     this.target = target;
     this.operands = operands;
@@ -150,7 +154,12 @@ export class ExpressionEmitter {
     const bytes = bytesOf(buffer.dtype);
     const terms = this.terms(index, buffer).map(([loop, c]) => `${loop.id}*${c * bytes}`);
     const dynamic = index.dynamic ? `@${index.dynamic.value.id}*${index.dynamic.coefficient * bytes}` : "";
-    return `${this.target.scratch.has(buffer) ? "scratch+" : ""}${terms.join("+")}${dynamic}${this.folds(index) ? `#${this.constant(index, buffer)}` : ""}`;
+    return `${this.base(buffer) ?? ""}+${terms.join("+")}${dynamic}${this.folds(index) ? `#${this.constant(index, buffer)}` : ""}`;
+  }
+
+  /** The local from which a buffer's address counts, if it is not 0. */
+  private base(buffer: Buffer): number | undefined {
+    return this.target.scratch.has(buffer) ? SCRATCH : this.bases.get(buffer);
   }
 
   private terms(index: Index, buffer?: Buffer): (readonly [Loop, number])[] {
@@ -183,7 +192,8 @@ export class ExpressionEmitter {
       return folds ? ahead : this.constant(index, buffer) + ahead;
     }
     f.i32(folds ? this.constant(index, buffer) : 0);
-    if (this.target.scratch.has(buffer)) f.get(SCRATCH).op("i32.add");
+    const base = this.base(buffer);
+    if (base !== undefined) f.get(base).op("i32.add");
     for (const [loop, c] of this.terms(index, buffer)) {
       const local = this.loopLocals.get(loop);
       if (local === undefined) throw new Error(`wasm: loop ${loop.id} is not open`);

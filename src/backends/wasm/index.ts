@@ -6,13 +6,14 @@ import type {
   RunReport,
   Store as StoreInterface,
 } from "../../compile/backend.ts";
-import type { Buffer, Node } from "../../compile/kernel.ts";
+import type { Buffer, Node, SweepKernel } from "../../compile/kernel.ts";
 import { layoutOf } from "../../compile/layout.ts";
 import { lowerProgram } from "../../compile/lower.ts";
 import { Arena, Lowering, type Target, viewOf } from "../../compile/lowering.ts";
 import { printKernels } from "../../compile/print-kernels.ts";
 import { simplify } from "../../compile/simplify.ts";
 import { formStages } from "../../compile/stages.ts";
+import { formSweeps } from "../../compile/sweeps.ts";
 import { type Aval, bytesOf, formatAval, type HostData, sameShape, sizeOf } from "../../core/dtype.ts";
 import { MemoryError, OptionError, ShapeError } from "../../core/errors.ts";
 import { HostArray, newData } from "../../core/host-array.ts";
@@ -22,6 +23,7 @@ import { type Crew, InlineCrew, type Marks, type Spawn, WorkerCrew } from "./cre
 import { buildModule, CLAIM_BYTES, claimBytesOf, PHASES } from "./driver.ts";
 import { MAX_PAGES, Memory, megabytes, type Region } from "./memory.ts";
 import { bytesOfBuffer, planMemory } from "./memory-plan.ts";
+import { tableBytes, tableOf } from "./sweep.ts";
 
 export type WasmOptions = {
   /** Worker threads; they need `spawn`. Default 1: without `spawn`, the calling thread itself. Results do not depend on it. */
@@ -276,17 +278,28 @@ class WasmExecutable implements Executable {
       resultBuffers.set(buffer, (this.results.slots[resultList.indexOf(output)] as Slot).offset);
       return { value: output.value, view: viewOf(buffer), name: output.path };
     });
-    this.nodes = formStages(lowerProgram(lowering, targets));
+    this.nodes = formSweeps(formStages(lowerProgram(lowering, targets)));
 
     const plan = planMemory(this.nodes);
     const constants = arena.buffers.filter((b) => b.home.kind === "constant");
     const constantBytes = constants.reduce((n, b) => n + bytesOfBuffer(b), 0);
+    const sweeps = this.nodes.flatMap((node) =>
+      node.kind === "kernel" && node.kernel.kind === "sweep" ? [node.kernel] : [],
+    );
+    const sweepBytes = sweeps.reduce((n, kernel) => n + tableBytes(kernel), 0);
     const stepBytes = this.feeds.bytes + this.results.bytes;
     this.ringSteps = Math.max(1, Math.min(MAX_RING_STEPS, Math.floor(RING_BYTES / Math.max(1, stepBytes))));
     const scratchBytes = plan.scratchBytes * backend.crew.threads;
     const claimBytes = claimBytesOf(this.nodes, backend.crew.threads);
     const total =
-      CLAIM_BYTES + 2 * claimBytes + plan.bytes + scratchBytes + constantBytes + stepBytes * (this.ringSteps + 1) + 256;
+      CLAIM_BYTES +
+      2 * claimBytes +
+      plan.bytes +
+      scratchBytes +
+      constantBytes +
+      sweepBytes +
+      stepBytes * (this.ringSteps + 1) +
+      256;
     this.peakBytes = total;
     let region: Region;
     try {
@@ -326,10 +339,18 @@ class WasmExecutable implements Executable {
       if (offset === undefined) throw new Error(`wasm: ${buffer.name} has no place`);
       return plan.scratch.has(buffer) ? offset : region.offset + offset;
     };
+    const tables = new Map<SweepKernel, number>();
+    for (const kernel of sweeps) {
+      const at = take(tableBytes(kernel));
+      tables.set(kernel, at);
+      const words = tableOf(kernel, address);
+      memory.view("i32", at, words.length).set(words);
+    }
     this.module = buildModule(
       this.nodes,
       {
         address,
+        table: (kernel) => tables.get(kernel) as number,
         claims,
         claimBytes,
         scratch: plan.scratch,
