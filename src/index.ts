@@ -10,7 +10,7 @@ export { type WasmOptions, wasmBackend } from "./backends/wasm/index.ts";
 export type { Backend, Executable, Feeds, Results, RunOptions, RunReport, Store } from "./compile/backend.ts";
 export { runFunction } from "./compile/run-function.ts";
 export { simplify } from "./compile/simplify.ts";
-export type { Step, StepContext, StepOptions, StepResult } from "./compile/step.ts";
+export type { Step, StepContext, StepCounts, StepOptions, StepResult } from "./compile/step.ts";
 export { type Aval, aval, type DType, type Shape } from "./core/dtype.ts";
 export {
   DataError,

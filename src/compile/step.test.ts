@@ -57,3 +57,35 @@ describe("a step", () => {
     await expect(step.run({ y: array([1, 2]) })).rejects.toThrow("got nothing for batch.x; expected 1 x f32[2]");
   });
 });
+
+describe("a state", () => {
+  const trained = async () => {
+    const step = await line();
+    await step.run({ "batch.x": Float32Array.of(1, 2, 3, 4) }, 2);
+    return step;
+  };
+
+  test("goes on with its counts where another step stopped", async () => {
+    const first = await trained();
+    expect(await first.counts()).toEqual({ completed: 2, attempted: 2 });
+    const second = await line();
+    second.load(await first.read(), await first.counts());
+    await second.run({ x: array([1, 1]) });
+    expect(await second.counts()).toEqual({ completed: 3, attempted: 3 });
+    second.load({ w: array(7, []) });
+    expect(await second.counts()).toEqual({ completed: 3, attempted: 3 });
+  });
+
+  test("of another form is refused with every path, and nothing is replaced", async () => {
+    const step = await trained();
+    const before = await step.read();
+    const load = (state: unknown) => () => step.load(state as typeof before);
+    expect(load({ v: array([1, 2]) })).toThrow(
+      "load: got a state without state.w f32[]; with state.v f32[2], which does not belong to it; expected the form of this step's state.",
+    );
+    expect(load({ w: array([1, 2]), v: array(1, []) })).toThrow(
+      "load: got a state with state.v f32[], which does not belong to it; with state.w f32[2] instead of f32[]",
+    );
+    expect((await step.read()).w.item()).toBe(before.w.item());
+  });
+});

@@ -1,5 +1,6 @@
 import { type Aval, formatAval, sameShape, sizeOf } from "../core/dtype.ts";
 import { OptionError, ShapeError } from "../core/errors.ts";
+import { formFaults } from "../core/form-faults.ts";
 import { HostArray, newData } from "../core/host-array.ts";
 import { foldKey, keyOf } from "../core/prng.ts";
 import { leavesOf, mapTree, type Tree, unflatten } from "../core/tree.ts";
@@ -79,6 +80,9 @@ export type StepOptions<S, B, D> = {
   /** Told why a batch of another shape made the step compile again. Default: a warning on the console. */
   readonly onRecompile?: (reason: string) => void;
 };
+
+/** Updates that took place, of which bias corrections are made, and those attempted, which schedules count. */
+export type StepCounts = { readonly completed: number; readonly attempted: number };
 
 export type Inspect = (label: string, step: number, value: HostArray) => void;
 
@@ -372,18 +376,30 @@ export class Step<S extends HostTree = HostTree> {
     return unflatten(this.form as HostTree, values) as S;
   }
 
-  /** Replaces the state. Throws ShapeError where a type differs. */
-  load(state: S): void {
-    const given = new Map(leavesOf<HostArray>(state, "state"));
-    for (const [path, leaf] of leavesOf<HostArray>(this.form, "state")) {
-      const value = given.get(path);
-      if (!value || value.dtype !== leaf.dtype || !sameShape(value.shape, leaf.shape))
-        throw new ShapeError(
-          `load: got ${value ? formatAval(value.aval) : "nothing"} for ${path}; expected ${formatAval(leaf.aval)}.`,
-          path,
-        );
-    }
+  /** How many updates there were: what a state goes on from, beside its arrays. */
+  async counts(): Promise<StepCounts> {
+    const { data } = await this.store.read(COMPLETED);
+    return { completed: data[0] as number, attempted: this.attempted };
+  }
+
+  /**
+   * Replaces the state, and where given the counts of updates. Throws ShapeError that names all paths that are missing, too much
+   * or of another type; then nothing is replaced.
+   */
+  load(state: S, counts: Partial<StepCounts> = {}): void {
+    const given = leavesOf<HostArray>(state, "state");
+    const avals = (leaves: readonly (readonly [string, HostArray])[]): [string, Aval][] =>
+      leaves.map(([path, leaf]) => [path, leaf.aval]);
+    const faults = formFaults(avals(leavesOf<HostArray>(this.form, "state")), avals(given));
+    if (faults !== undefined)
+      throw new ShapeError(
+        `load: got a state ${faults}; expected the form of this step's state. Hint: was it saved with another model, optimizer or other groups?`,
+        "state",
+      );
     for (const [path, value] of given) this.store.write(path, value);
+    const { completed, attempted } = counts;
+    if (completed !== undefined) this.store.write(COMPLETED, new HostArray("i32", [], Int32Array.of(completed)));
+    if (attempted !== undefined) this.attempted = attempted;
   }
 }
 

@@ -16,6 +16,7 @@ export { type AddNoiseOptions, addNoise } from "./add-noise.ts";
 export { type AdemamixOptions, type AdemamixState, ademamix } from "./ademamix.ts";
 export { type AdoptOptions, type AdoptState, adopt } from "./adopt.ts";
 export { chain } from "./chain.ts";
+export { checkState } from "./check-state.ts";
 export { type ClipByGlobalNormOptions, clipByGlobalNorm, clipByValue, globalNorm } from "./clip.ts";
 export { type AdaptiveClipOptions, adaptiveClip, clipByBlockRms, clipByNorm } from "./clip-blocks.ts";
 export { type CocobOptions, type CocobState, cocob } from "./cocob.ts";

@@ -5,7 +5,7 @@ import * as optim from "./index.ts";
 import * as schedule from "./schedules/index.ts";
 
 /** What `optim` exports beside rules and transforms. */
-const COMBINATORS = ["applyUpdates", "chain", "fromConfig", "globalNorm", "groups", "partition"];
+const COMBINATORS = ["applyUpdates", "chain", "checkState", "fromConfig", "globalNorm", "groups", "partition"];
 
 const rows = optim.table.map((rule) => ({ name: rule.name, rule }));
 

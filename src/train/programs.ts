@@ -4,6 +4,7 @@ import { compileStep, type Inspect, type Step, type StepContext, type StepResult
 import type { HostArray } from "../core/host-array.ts";
 import { leavesOf, mapTree, unflatten, zipTrees } from "../core/tree.ts";
 import type { Tensor } from "../ops/tensor.ts";
+import { SKIPPED } from "../optim/skip.ts";
 import type { Transform } from "../optim/transform.ts";
 import { valueAndGrad } from "../trace/grad.ts";
 import { inPhase } from "../trace/trace.ts";
@@ -64,9 +65,6 @@ export async function initOptimizer<S extends TensorTree>(
   );
   return unflatten<Tensor, HostArray>(form, values) as HostsOf<S>;
 }
-
-/** The metric by which an optimizer says that it skips a step: then the step counts, even where its loss is not finite. */
-export const SKIPPED = "skipped";
 
 export type TrainingOptions = {
   readonly backend: Backend;
@@ -130,11 +128,18 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
           ...inner,
           hyper: (name, value, map, every) => inner.hyper(name, plateaus.read(value), map, every),
           metric(name, value) {
-            if (name === SKIPPED) skipped = value;
+            if (name === SKIPPED) {
+              skipped = skipped?.maximum(value) ?? value;
+              return;
+            }
             ruleMetrics.add(name);
             inner.metric(name, value);
           },
         });
+        if (skipped !== undefined) {
+          ruleMetrics.add(SKIPPED);
+          inner.metric(SKIPPED, skipped);
+        }
         const next = zipTrees<Tensor, Tensor>((_, p, update) => p.add(update), params, updates);
         // Infinity - Infinity and NaN - NaN are NaN.
         const finite = loss.sub(loss).equal(0);

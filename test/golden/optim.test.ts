@@ -148,9 +148,7 @@ describe.each(golden)("$file", ({ cases }) => {
     const first = await stepOf(backend, rule, problems.mlp as Problem);
     await first.run({}, 3);
     const second = await stepOf(backend, rule, problems.mlp as Problem);
-    second.load(await first.read());
-    second.store.write("completed", await first.store.read("completed"));
-    second.attempted = first.attempted;
+    second.load(await first.read(), await first.counts());
     await second.run({}, 4);
 
     expect(flat((await second.read()).params)).toEqual(flat((await whole.read()).params));
@@ -169,11 +167,9 @@ describe.each(golden)("$file", ({ cases }) => {
     const step = await stepOf(backend, optim.fromConfig(config), problems.quadratic as Problem);
     const before = compiled;
     await step.run({}, 1);
-    const [state, completed] = [await step.read(), await step.store.read("completed")];
+    const [state, counts] = [await step.read(), await step.counts()];
     const advance = async (steps: number): Promise<number[]> => {
-      step.load(state);
-      step.store.write("completed", completed);
-      step.attempted = 1;
+      step.load(state, counts);
       await step.run({}, steps);
       const { params, memory } = await step.read();
       return [...flat(params), ...flat(memory)];
