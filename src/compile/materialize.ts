@@ -199,6 +199,7 @@ function chooseStored(
   };
   const uses = (v: Var): number =>
     (consumers.get(v.id)?.length ?? 0) + program.outputs.filter((o) => o.value.id === v.id).length;
+  const updates = updateValues(program, consumers);
   const cost = new Map<number, number>();
   const costOf = (v: Var): number => (stored.has(v.id) || inputs.has(v.id) ? 0 : (cost.get(v.id) ?? 0));
   for (const eq of program.equations) {
@@ -224,10 +225,33 @@ function chooseStored(
     for (const v of eq.outputs) {
       cost.set(v.id, total);
       if (isView(eq) || eq.primitive === "full" || eq.primitive === "iota") continue;
+      if (updates.has(v.id)) continue;
       if ((uses(v) >= 2 && total >= RECOMPUTE_LIMIT) || total >= EXPRESSION_LIMIT) stored.add(v.id);
     }
   }
   return stored;
+}
+
+/**
+ * Values from which an update leads, element by element, to new state and nothing else. All of that state is written by the kernel
+ * that reads what the value is made of, which computes the value once for each element: memory of its own would be another pass.
+ */
+function updateValues(program: Program, consumers: ReadonlyMap<number, readonly Equation[]>): ReadonlySet<number> {
+  const found = new Set<number>();
+  const results = new Set(program.outputs.flatMap((o) => (o.role === "result" ? [o.value.id] : [])));
+  const isPart = (eq: Equation): boolean => isElementwise(eq) && eq.primitive !== "alias" && !isTemplate(eq);
+  for (const eq of program.equations.toReversed()) {
+    if (!isPart(eq)) continue;
+    for (const v of eq.outputs) {
+      const next = consumers.get(v.id) ?? [];
+      if (
+        !results.has(v.id) &&
+        next.every((to) => isPart(to) && to.phase === eq.phase && to.outputs.every((w) => found.has(w.id)))
+      )
+        found.add(v.id);
+    }
+  }
+  return found;
 }
 
 /** True where every input axis is the product of output axes (or of size 1), so that an output index gives the input's by sums. */

@@ -69,12 +69,15 @@ export function formSweeps(nodes: readonly Node[]): Node[] {
 
 const kernelOf = (node: Node): Kernel | null => (node.kind === "kernel" ? node.kernel : null);
 
+const LASTING: ReadonlySet<string> = new Set(["store", "result"]);
+
 /**
  * A map over flat memory with its loops as one and its arrays as numbers; null where it is none. Equal forms have equal keys,
- * since all are written in one `Loops`. Only updates: elsewhere a kernel that moves up would keep what it writes alive.
+ * since all are written in one `Loops`. Only what writes state and results: elsewhere a kernel that moves up would keep what it writes alive.
  */
 function formOf(kernel: Kernel, loops: Loops, loop: Loop): Form | null {
-  if (kernel.kind !== "map" || kernel.phase !== "update" || kernel.loops.length === 0) return null;
+  if (kernel.kind !== "map" || kernel.loops.length === 0) return null;
+  if (kernel.stores.some(({ view }) => !LASTING.has(view.buffer.home.kind))) return null;
   const slots: SweepSlot[] = [];
   const operands: { readonly buffer: Buffer; readonly base: number }[] = [];
   let flat = true;
@@ -126,6 +129,7 @@ function formOf(kernel: Kernel, loops: Loops, loop: Loop): Form | null {
   }));
   if (!flat || stores.some(({ slot }) => !slots[slot]?.moves)) return null;
   const key = [
+    kernel.phase,
     stores.map(({ slot, value }) => `${slot}=${value.id}`),
     slots.map(({ dtype, moves }) => `${dtype}${moves}`),
   ].join(";");
