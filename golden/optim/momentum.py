@@ -96,3 +96,26 @@ def cases():
         *config(pytorch, **rate, momentum=0.9, nesterov=False, like="pytorch", dampening=0.5),
         {"torch.optim.SGD": lambda p: torch_run(sgd(0.02, momentum=0.9, dampening=0.5), p)},
     )
+    yield Case(
+        "like pytorch, L2, rate that changes mid-run",
+        *config(pytorch, rate=DROPPING, momentum=0.9, nesterov=False, like="pytorch", weightDecay=0.2),
+        {
+            "torch.optim.SGD": lambda p: torch_run(
+                sgd(1.0, momentum=0.9, weight_decay=0.2), p, lambda t: {"lr": at(DROPPING, t)}
+            )
+        },
+    )
+    yield Case(
+        "like optax, nesterov",
+        *config(pytorch, **rate, momentum=0.9, nesterov=True, like="optax"),
+        {"optax.sgd": lambda p: optax_run(lambda: optax.sgd(0.02, momentum=0.9, nesterov=True), p)},
+    )
+    yield Case(
+        "like keras, decoupled decay, rate that changes mid-run",
+        *config(lecture, rate=DROPPING, momentum=0.9, like="keras", weightDecay=0.2),
+        {
+            "keras.optimizers.SGD": lambda p: keras_run(
+                keras_sgd(momentum=0.9, weight_decay=0.2), p, lambda t: {"learning_rate": at(DROPPING, t)}
+            )
+        },
+    )

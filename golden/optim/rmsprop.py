@@ -10,15 +10,19 @@ DROPPING = {"kind": "stepDecay", "rate": 0.02, "everySteps": 5, "factor": 0.4}
 
 @per_leaf
 def rmsprop(g, x, s, t, h):
-    a, d, eps, keras_form = h["rate"], h["decay"], h["eps"], h.get("like") == "keras"
-    c = s["c"] = d * s.get("c", 0) + (1 - d) * g**2
+    inside = h.get("like") in ("optax", "keras")
+    d = h.get("decay", 0.9 if inside else 0.99)
+    a, eps = h["rate"], h.get("eps", 1e-7 if h.get("like") == "keras" else 1e-8)
+    c = s["c"] = d * s.get("c", h.get("initialAccumulator", 0)) + (1 - d) * g**2
+    correction = 1 - d**t if h.get("biasCorrection") else 1
+    c = c / correction
     if h.get("centered"):
         m = s["m"] = d * s.get("m", 0) + (1 - d) * g
-        c = c - m**2
-    scaled = g / np.sqrt(c + eps) if keras_form else g / (np.sqrt(c) + eps)
+        c = c - (m / correction) ** 2
+    scaled = g / np.sqrt(c + eps) if h.get("epsInside", inside) else g / (np.sqrt(c) + eps)
     if "momentum" not in h:
         return -a * scaled
-    if keras_form:
+    if inside:
         v = s["v"] = h["momentum"] * s.get("v", 0) + a * scaled
         return -v
     v = s["v"] = h["momentum"] * s.get("v", 0) + scaled
@@ -78,5 +82,42 @@ def cases():
                 lambda: keras.optimizers.RMSprop(0.01, rho=0.9, epsilon=0.001, centered=True), p
             ),
             "optax.rmsprop": lambda p: optax_run(lambda: optax.rmsprop(0.01, decay=0.9, eps=0.001, centered=True), p),
+        },
+    )
+    yield Case(
+        "like optax: its defaults",
+        *single(rmsprop, "rmsprop", rate=0.003, like="optax"),
+        {"optax.rmsprop": lambda p: optax_run(lambda: optax.rmsprop(0.003), p)},
+    )
+    yield Case(
+        "like optax: bias correction, initial scale, eps beside the root",
+        *single(
+            rmsprop, "rmsprop", rate=0.01, eps=0.01, epsInside=False, biasCorrection=True, initialAccumulator=0.1, like="optax"
+        ),
+        {
+            "optax.rmsprop": lambda p: optax_run(
+                lambda: optax.rmsprop(0.01, eps=0.01, eps_in_sqrt=False, bias_correction=True, initial_scale=0.1), p
+            )
+        },
+    )
+    yield Case(
+        "like keras: its defaults",
+        *single(rmsprop, "rmsprop", rate=0.003, like="keras"),
+        {"keras.optimizers.RMSprop": lambda p: keras_run(lambda: keras.optimizers.RMSprop(0.003), p)},
+    )
+    yield Case(
+        "like pytorch: L2",
+        *single(rmsprop, "rmsprop", rate=0.01, decay=0.9, eps=0.01, weightDecay=0.2, like="pytorch"),
+        {"torch.optim.RMSprop": lambda p: torch_run(rms(0.01, alpha=0.9, eps=0.01, weight_decay=0.2), p)},
+    )
+    yield Case(
+        "like keras: decoupled decay, rate that changes mid-run",
+        *single(rmsprop, "rmsprop", rate=DROPPING, decay=0.8, eps=0.01, weightDecay=0.2, like="keras"),
+        {
+            "keras.optimizers.RMSprop": lambda p: keras_run(
+                lambda: keras.optimizers.RMSprop(0.02, rho=0.8, epsilon=0.01, weight_decay=0.2),
+                p,
+                lambda t: {"learning_rate": at(DROPPING, t)},
+            )
         },
     )

@@ -39,7 +39,7 @@ const zeroWhere = (condition: Tensor, tree: TensorTree): TensorTree =>
  *
  * @example
  * optim.accumulate(optim.sgd(0.1), { steps: 4 }).config
- * // -> { name: "accumulate", transform: { name: "sgd", rate: 0.1 }, steps: 4 }
+ * // -> { name: "accumulate", transform: { name: "sgd", rate: 0.1, like: "lecture" }, steps: 4 }
  */
 export function accumulate(transform: Transform, options: AccumulateOptions = {}): Transform<AccumulateState> {
   const values = resolve("accumulate", accumulateHypers, transform, options);

@@ -50,7 +50,7 @@ export function globalNorm(tree: TensorTree): Tensor {
  *
  * @example
  * optim.chain(optim.clipByGlobalNorm(1), optim.sgd(0.1)).config.parts
- * // -> [{ name: "clipByGlobalNorm", maxNorm: 1, like: "optax" }, { name: "sgd", rate: 0.1 }]
+ * // -> [{ name: "clipByGlobalNorm", maxNorm: 1, like: "optax" }, { name: "sgd", rate: 0.1, like: "lecture" }]
  */
 export function clipByGlobalNorm(maxNorm: Hyper, options: ClipByGlobalNormOptions = {}): Transform<NoState> {
   const values = resolve("clipByGlobalNorm", normHypers, maxNorm, options);

@@ -36,7 +36,7 @@ export type LookaheadState = { readonly slow: TensorTree; readonly inner: Tensor
  *
  * @example
  * optim.lookahead(optim.sgd(0.1), { syncEvery: 6 }).config
- * // -> { name: "lookahead", transform: { name: "sgd", rate: 0.1 }, syncEvery: 6, slowRate: 0.5, resetState: false }
+ * // -> { name: "lookahead", transform: { name: "sgd", rate: 0.1, like: "lecture" }, syncEvery: 6, slowRate: 0.5, resetState: false }
  */
 export function lookahead(transform: Transform, options: LookaheadOptions = {}): Transform<LookaheadState> {
   const values = resolve("lookahead", hypers, transform, options);

@@ -121,7 +121,7 @@ describe("refuses", () => {
     [
       "an unknown form",
       () => optim.momentum(0.1, { like: "torch" as "pytorch" }),
-      'momentum: got like = "torch"; expected "lecture" or "pytorch".',
+      'momentum: got like = "torch"; expected "lecture" or "pytorch" or "optax" or "keras".',
     ],
     [
       "dampening in the lecture's form",

@@ -145,7 +145,7 @@ export function ahead(): (value: HyperValue) => HyperValue {
  *
  * @example
  * optim.scheduleFree(optim.sgd(0.5)).config
- * // -> { name: "scheduleFree", transform: { name: "sgd", rate: 0.5 }, beta1: 0.9, weightPower: 2, like: "pytorch" }
+ * // -> { name: "scheduleFree", transform: { name: "sgd", rate: 0.5, like: "lecture" }, beta1: 0.9, weightPower: 2, like: "pytorch" }
  */
 export function scheduleFree(transform: Transform, options: ScheduleFreeOptions = {}): Transform<ScheduleFreeState> {
   const values = resolve("scheduleFree", hypers, transform, options);

@@ -122,7 +122,7 @@ export function skipNonFinite(transform: Transform, options: SkipNonFiniteOption
  *
  * @example
  * optim.skipExploding(optim.sgd(0.1), { factor: 5 }).config
- * // -> { name: "skipExploding", transform: { name: "sgd", rate: 0.1 }, factor: 5, decay: 0.99, maxConsecutive: 5 }
+ * // -> { name: "skipExploding", transform: { name: "sgd", rate: 0.1, like: "lecture" }, factor: 5, decay: 0.99, maxConsecutive: 5 }
  */
 export function skipExploding(transform: Transform, options: SkipExplodingOptions = {}): Transform<SkipExplodingState> {
   const values = resolve("skipExploding", explodingHypers, transform, options);

@@ -54,7 +54,7 @@ function checkOne(names: readonly string[], values: Readonly<Record<string, unkn
  *
  * @example
  * optim.swa(optim.sgd(0.1), { startEpochs: 5 }).config
- * // -> { name: "swa", transform: { name: "sgd", rate: 0.1 }, startEpochs: 5 }
+ * // -> { name: "swa", transform: { name: "sgd", rate: 0.1, like: "lecture" }, startEpochs: 5 }
  */
 export function swa(transform: Transform, options: SwaOptions = {}): Transform<SwaState> {
   const values = resolve("swa", hypers, transform, options);
