@@ -6,7 +6,7 @@ import type { Transform } from "../optim/transform.ts";
 import { feedsOf } from "./evaluator.ts";
 import type { Weights } from "./events.ts";
 import type { Examples, HostTree } from "./examples.ts";
-import { compileEvalParams, compileStatistics, type TrainState } from "./programs.ts";
+import { compileEvalParams, compileStatistics, DIFFERENT, type TrainState } from "./programs.ts";
 import type { Task } from "./task.ts";
 
 /** The training samples whose statistics batch norms take on with averaged weights. */
@@ -69,7 +69,10 @@ export class EvaluationWeights {
       this.store.write(`state.${path}`, new HostArray(dtype, shape, (results[path] as HostArray["data"]).slice()));
     for (const [path] of leavesOf<HostArray>(state.buffers, "state.buffers"))
       this.store.write(path, await training.read(path));
-    if (optimizer.refreshesStatistics && leavesOf<HostArray>(state.buffers).length > 0) await this.takeStatistics();
+    // Statistics of the parameters themselves, as before an average starts, are training's own.
+    const different = (results[DIFFERENT]?.[0] ?? 0) > 0;
+    if (optimizer.refreshesStatistics && different && leavesOf<HostArray>(state.buffers).length > 0)
+      await this.takeStatistics();
     this.stale = false;
   }
 

@@ -134,6 +134,17 @@ describe("weights to evaluate with", () => {
   });
 });
 
+test("before its start swa evaluates the parameters with training's own statistics", async () => {
+  const [trained, averaged] = [
+    await record(normed(), options(optim.sgd(0.1), { validation: 20 })),
+    await record(normed(), options(optim.swa(optim.sgd(0.1), { startEpochs: 2 }), { validation: 20 })),
+  ];
+  const losses = (run: typeof trained) => run.run.history.map(({ validation }) => validation.loss);
+  expect(losses(averaged).slice(0, 2)).toEqual(losses(trained).slice(0, 2));
+  // The mean of one is the weights themselves; only from the second on are they others.
+  expect(losses(averaged)[3]).not.toEqual(losses(trained)[3]);
+});
+
 describe("skipNonFinite in fit", () => {
   const sgd = () => optim.momentum(0.1);
 

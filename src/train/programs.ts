@@ -166,7 +166,10 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
   return { step, counts, ruleMetrics: [...ruleMetrics] };
 }
 
-/** The weights that the optimizer evaluates with, as results `params.<name>`. */
+/** The result that counts how many numbers of the weights to evaluate with are not the parameters'. */
+export const DIFFERENT = "different";
+
+/** The weights that the optimizer evaluates with, as results `params.<name>`, and how many of their numbers are `different`. */
 export function compileEvalParams(options: {
   readonly backend: Backend;
   readonly store: Store;
@@ -179,7 +182,11 @@ export function compileEvalParams(options: {
     (tensors) => {
       const { params, optState } = tensors as Record<keyof TrainState, TensorTree>;
       const found = optimizer.evalParams?.(params, optState) ?? params;
-      return { metrics: Object.fromEntries(leavesOf<Tensor>(found, "params")) };
+      const counts = leavesOf<Tensor>(
+        zipTrees<Tensor, Tensor>((_, x, y) => x.notEqual(y).cast("f32").sum(), params, found),
+      );
+      const different = counts.map(([, count]) => count).reduce((sum, count) => sum.add(count));
+      return { metrics: { ...Object.fromEntries(leavesOf<Tensor>(found, "params")), [DIFFERENT]: different } };
     },
     { state: { params: state.params, optState: state.optState }, batch: {}, store, onInspect: silent },
   );
