@@ -103,7 +103,7 @@ export async function measureStarts(contenders, rounds, idle, progress) {
   return list;
 }
 
-/** Whether others used the machine. @param {readonly Sample[]} samples */
+/** Whether others used the machine. @param {readonly Pick<Sample, "load" | "idleBefore">[]} samples */
 export function loadOf(samples) {
   const loads = samples.map(({ load }) => load);
   return {

@@ -11,7 +11,8 @@ contender, rounds interleaved, so that a machine that slows down slows all of th
 
   --quick              a few short rounds: to see that it works, not to quote
   --only <names>       of ${GROUPS.join(", ")}; default all
-  --threads <counts>   e.g. 1,2; default 1, and 2 as well for the CNN, the Adam update and streaming
+  --threads <counts>   e.g. 1,2; default 1, and 2 as well for the CNN, the updates and streaming
+  --rules <names>      of the update rules; default all whose update is one loop
   --batch <sizes>      of the CNN and the MLP; default 32,128
   --mode <modes>       of reproducible, fast; default both
   --node <version>     beside the running Node another one, through npx; may be repeated
@@ -19,7 +20,7 @@ contender, rounds interleaved, so that a machine that slows down slows all of th
   --against <folder>   beside this build another one: its dist folder
   --dist <folder>      the build to measure; default dist of this repository
   --no-torch           leave PyTorch out
-  --rounds <n>         samples of each contender; default 11
+  --rounds <n>         samples of each contender; default 11, of update rules 5
   --phases             how the step divides over sample, forward, backward and update
   --save               write bench/results/<date>.json
   --json               print that JSON instead of the tables
@@ -59,6 +60,7 @@ export function readOptions(args) {
         only: { type: "string" },
         threads: { type: "string" },
         batch: { type: "string" },
+        rules: { type: "string" },
         mode: { type: "string" },
         node: { type: "string", multiple: true, default: [] },
         "engine-flags": { type: "string", default: "" },
@@ -86,6 +88,7 @@ export function readOptions(args) {
     threads,
     // Without a choice, a machine with one processor is not asked for two threads.
     most: threads ? Number.POSITIVE_INFINITY : availableParallelism(),
+    rules: values.rules?.split(","),
     batches: counts("batch", values.batch) ?? [32, 128],
     modes: /** @type {("reproducible" | "fast")[]} */ (
       names("mode", values.mode, ["reproducible", "fast"]) ?? ["reproducible", "fast"]
@@ -96,6 +99,7 @@ export function readOptions(args) {
     against: values.against ? resolve(values.against) : undefined,
     torch: !values["no-torch"],
     rounds: rounds?.[0] ?? (values.quick ? 3 : 11),
+    updateRounds: rounds?.[0] ?? (values.quick ? 2 : 5),
     phases: values.phases,
     save: values.save,
     json: values.json,

@@ -115,7 +115,7 @@ export function summarizeStarts(list) {
 }
 
 /** @param {number | null | undefined} value @param {number} [digits] significant */
-function figure(value, digits = 3) {
+export function figure(value, digits = 3) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "-";
   if (value === 0) return "0";
   const places = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.max(Math.abs(value), 1e-9))));
@@ -126,7 +126,7 @@ function figure(value, digits = 3) {
 const fixed = (value) => value.toFixed(2);
 
 /** The first column to the left, the others to the right. @param {readonly (readonly string[])[]} rows @param {readonly number[]} widths */
-const table = (rows, widths) =>
+export const table = (rows, widths) =>
   rows
     .map((row) =>
       row
@@ -188,7 +188,7 @@ export function formatSummary(summary, withPhases) {
 }
 
 /** @param {Summary["load"]} load */
-function loadText({ median: middle, most, busy, notIdleBefore, samples }) {
+export function loadText({ median: middle, most, busy, notIdleBefore, samples }) {
   const state =
     busy === 0 && notIdleBefore === 0
       ? "The machine was idle otherwise"

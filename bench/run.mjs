@@ -21,6 +21,7 @@ import {
   summarizeStarts,
   toJson,
 } from "./report.mjs";
+import { measureUpdates, UPDATE_LEGEND } from "./updates.mjs";
 import { workloads } from "./workloads.mjs";
 
 /**
@@ -136,6 +137,16 @@ async function bench(options) {
     summaries.push(summary);
     say(`\n${formatSummary(summary, options.phases)}`);
   }
+  let updates;
+  if (options.only.includes("update")) {
+    say(`\n${UPDATE_LEGEND}`);
+    updates = await measureUpdates(
+      { ...field, rounds: options.updateRounds },
+      new IdleWatch({ totalMs: 60_000, eachMs: 2_000 }),
+      progress,
+      say,
+    );
+  }
   if (options.only.includes("start")) {
     const inputs = await writeInputs(options.dist, folder, "cnn", 128);
     const workload = { kind: /** @type {const} */ ("cnn"), size: 128, threads: 1 };
@@ -158,12 +169,15 @@ async function bench(options) {
     quick: options.quick,
     ceilings,
     summaries,
+    ...(updates && { updates }),
     ...(starts && { starts }),
   };
   if (options.save) say(`\nSaved ${save(result, date.slice(0, 10))}`);
   if (options.json) process.stdout.write(toJson(result));
-  const rows = [...summaries.flatMap(({ contenders }) => contenders), ...(starts ?? [])];
-  return summaries.every(({ differ }) => !differ) && rows.every((row) => !("error" in row));
+  const rows = [...summaries.flatMap(({ contenders }) => contenders), ...(updates?.rows ?? []), ...(starts ?? [])];
+  return (
+    [...summaries, ...(updates?.rows ?? [])].every(({ differ }) => !differ) && rows.every((row) => !("error" in row))
+  );
 }
 
 try {

@@ -15,7 +15,7 @@ export const SQUARE = 1024;
 
 /** In the order of measurement: streaming comes before the update that is held to it. */
 export const KINDS = /** @type {const} */ (["cnn", "mlp", "matmul", "stream", "adam"]);
-export const GROUPS = /** @type {const} */ ([...KINDS, "start"]);
+export const GROUPS = /** @type {const} */ ([...KINDS, "update", "start"]);
 
 /** [multiply-adds of one pass, passes]: the first layer needs no gradient of its input. */
 const layers = {
