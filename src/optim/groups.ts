@@ -3,7 +3,7 @@ import { leavesOf } from "../core/tree.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { UpdateContext } from "../trace/update-context.ts";
 import { type DispatchState, dispatch, type Share } from "./dispatch.ts";
-import { type HeldState, initHeld, updateHeld } from "./held.ts";
+import { evaluationOf, type HeldState, initHeld, updateHeld } from "./held.ts";
 import { isTransform } from "./hyper.ts";
 import { matchParameters, type ParameterPattern } from "./parameters.ts";
 import { checkFlag, checkNumber, show } from "./range.ts";
@@ -121,7 +121,6 @@ function grouped(rule: Transform, label: string, own: readonly Group[]): Transfo
   });
   if (freeze === undefined)
     return { ...inner, update: (gradients, state, ctx) => inner.update(gradients, state, contextOf(ctx)) };
-  const { evalParams } = inner;
   return {
     config: inner.config,
     init: (params) => initHeld(inner, params),
@@ -129,7 +128,7 @@ function grouped(rule: Transform, label: string, own: readonly Group[]): Transfo
       const thawed = ctx.hyper(`${label}.freeze`, typeof freeze === "boolean" ? Number(freeze) : freeze).lessEqual(0);
       return updateHeld(inner, gradients, state as HeldState, contextOf(ctx), thawed);
     },
-    ...(evalParams && { evalParams: (params, state) => evalParams(params, (state as HeldState).inner) }),
+    ...evaluationOf(inner, (state) => (state as HeldState).inner),
   };
 }
 

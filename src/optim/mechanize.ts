@@ -3,6 +3,7 @@ import { zipTrees } from "../core/tree.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { dotTrees } from "../trace/update-context.ts";
 import { globalNorm } from "./clip.ts";
+import { evaluationOf } from "./held.ts";
 import { type HyperSpecs, type Rule, resolve, scalarState, transformOf } from "./hyper.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform } from "./transform.ts";
@@ -71,7 +72,6 @@ export function mechanize(transform: Transform, options: MechanizeOptions = {}):
     tenth *= 0.1;
     return 1 - tenth;
   });
-  const { evalParams, refreshesStatistics } = transform;
   return transformOf(mechanizeRule, values, {
     init(params) {
       const zeros = scalarState(params, 0).full(0, [n]);
@@ -120,8 +120,7 @@ export function mechanize(transform: Transform, options: MechanizeOptions = {}):
       );
       return [updates, { inner, start, largest, squares, reward, scale }];
     },
-    ...(evalParams && { evalParams: (params, state) => evalParams(params, state.inner) }),
-    ...(refreshesStatistics === undefined ? {} : { refreshesStatistics }),
+    ...evaluationOf<MechanizeState>(transform, ({ inner }) => inner),
   });
 }
 

@@ -1,6 +1,7 @@
 import { zipTrees } from "../core/tree.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { globalNorm } from "./clip.ts";
+import { evaluationOf } from "./held.ts";
 import { type HyperSpecs, type Rule, resolve, transformOf } from "./hyper.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform } from "./transform.ts";
@@ -53,7 +54,6 @@ export type SamOptions = {
 export function sam(transform: Transform, options: SamOptions = {}): Transform {
   const values = resolve("sam", hypers, transform, options);
   const { climbs, adaptive } = values;
-  const { evalParams, refreshesStatistics } = transform;
   return transformOf<TensorTree>(samRule, values, {
     init: transform.init,
     update(gradients, state, ctx) {
@@ -74,8 +74,7 @@ export function sam(transform: Transform, options: SamOptions = {}): Transform {
       }
       return transform.update(found, state, ctx);
     },
-    ...(evalParams && { evalParams }),
-    ...(refreshesStatistics === undefined ? {} : { refreshesStatistics }),
+    ...evaluationOf<TensorTree>(transform, (state) => state),
   });
 }
 

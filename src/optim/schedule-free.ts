@@ -2,6 +2,7 @@ import { OptionError } from "../core/errors.ts";
 import { zipTrees } from "../core/tree.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { HyperValue, UpdateContext } from "../trace/update-context.ts";
+import { expectNoEvaluation } from "./held.ts";
 import { type HyperSpecs, type Like, type NumberHyper, type Rule, resolve, scalarState, transformOf } from "./hyper.ts";
 import { isReduceOnPlateau } from "./schedules/reduce-on-plateau.ts";
 import type { Hyper } from "./schedules/schedule.ts";
@@ -151,11 +152,7 @@ export function scheduleFree(transform: Transform, options: ScheduleFreeOptions 
   const values = resolve("scheduleFree", hypers, transform, options);
   const { like } = values;
   const { name } = transform.config;
-  if (transform.evalParams !== undefined)
-    throw new OptionError(
-      `scheduleFree: got ${name}, which has weights of its own to evaluate with; expected a rule without.`,
-      "scheduleFree.transform",
-    );
+  expectNoEvaluation("scheduleFree", transform);
   const later = ahead();
   return transformOf<ScheduleFreeState>(scheduleFreeRule, values, {
     init: (params) => ({ ...initAverage(params, like), inner: transform.init(params) }),
