@@ -81,7 +81,8 @@ export type AdaptiveClipOptions = {
  * @param options `eps` 1e-3.
  *
  * A unit is all weights that lead to one output: every axis but the first of `[out, in, ...]`; a vector is one unit. As
- * optax.adaptive_grad_clip, whose units are the same in the layouts of flax. The paper leaves out the last layer: `optim.masked`.
+ * optax.adaptive_grad_clip, whose units are the same for flax's dense layers and 2-D convolutions. The paper leaves out the last
+ * layer: `optim.masked`.
  * Throws OptionError for a value out of range.
  *
  * Source: Brock et al., "High-Performance Large-Scale Image Recognition Without Normalization", 2021.
