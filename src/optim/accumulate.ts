@@ -34,8 +34,8 @@ const zeroWhere = (condition: Tensor, tree: TensorTree): TensorTree =>
  *
  * Between updates the parameters stay. Schedules and bias corrections inside count updates, not micro-batches; rules that read the
  * loss read its mean. An accumulation that an epoch's end cuts short goes on in the next epoch. Rules that evaluate the loss again
- * do so on the last micro-batch; metrics from inside, such as a norm, are those of the mean so far. As optax.MultiSteps and Keras's `gradient_accumulation_steps`. Batch norms still see micro-batches.
- * Throws OptionError for a value out of range.
+ * do so on the last micro-batch; metrics from inside, such as a norm, are those of the mean so far. Batch norms still see
+ * micro-batches. As optax.MultiSteps and Keras's `gradient_accumulation_steps`. Throws OptionError for a value out of range.
  *
  * @example
  * optim.accumulate(optim.sgd(0.1), { steps: 4 }).config
