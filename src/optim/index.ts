@@ -39,6 +39,7 @@ export {
 } from "./dpsgd.ts";
 export { type EmaOptions, type EmaState, ema } from "./ema.ts";
 export { fromConfig } from "./from-config.ts";
+export { type FromageOptions, fromage } from "./fromage.ts";
 export {
   type AverageUpdatesState,
   averageUpdates,
@@ -63,13 +64,18 @@ export type {
   TransformHyper,
 } from "./hyper.ts";
 export { addL1, type L1Options } from "./l1.ts";
+export { type LambOptions, type LambState, lamb } from "./lamb.ts";
+export { type LarsOptions, type LarsState, lars } from "./lars.ts";
 export { type LbfgsOptions, type LbfgsState, lbfgs } from "./lbfgs.ts";
+export { type LionOptions, type LionState, lion } from "./lion.ts";
 export { type LookaheadOptions, type LookaheadState, lookahead } from "./lookahead.ts";
+export { type MadgradOptions, type MadgradState, madgrad } from "./madgrad.ts";
 export { type MaskedOptions, masked } from "./masked.ts";
 export { type MechanizeOptions, type MechanizeState, mechanize } from "./mechanize.ts";
 export { type MomentumOptions, type MomentumState, momentum } from "./momentum.ts";
 export { type MomoAdamOptions, type MomoAdamState, type MomoOptions, type MomoState, momo, momoAdam } from "./momo.ts";
 export { type NadamOptions, type NadamState, nadam } from "./nadam.ts";
+export { type NovogradOptions, type NovogradState, novograd } from "./novograd.ts";
 export type { ParameterPattern } from "./parameters.ts";
 export { type Part, partition } from "./partition.ts";
 export { type ProdigyOptions, type ProdigyState, prodigy } from "./prodigy.ts";
@@ -85,6 +91,7 @@ export {
   scheduleFreeSgd,
 } from "./schedule-free-rules.ts";
 export { sgd } from "./sgd.ts";
+export { type SignumOptions, type SignumState, signSgd, signum } from "./sign-sgd.ts";
 export {
   type SimplifiedAdemamixOptions,
   type SimplifiedAdemamixState,
@@ -98,6 +105,7 @@ export {
   skipExploding,
   skipNonFinite,
 } from "./skip.ts";
+export { type Sm3Options, type Sm3State, sm3 } from "./sm3.ts";
 export { type SophiaOptions, type SophiaState, sophia } from "./sophia.ts";
 export { type SparseAdamOptions, type SparseAdamState, sparseAdam } from "./sparse-adam.ts";
 export { type SwaOptions, type SwaState, swa } from "./swa.ts";

@@ -45,6 +45,10 @@ function firstOf({ hypers }: Rule): unknown {
   return defaultOf(spec, hypers.like?.default) ?? 0.5;
 }
 
+/** Whether the rule decays weights when nobody says so. */
+const decaysBy = ({ hypers }: Rule, like: unknown): boolean =>
+  hypers.weightDecay !== undefined && defaultOf(hypers.weightDecay, like) !== undefined;
+
 const inConfig = (value: unknown): unknown => (isTransform(value) ? value.config : value);
 
 test("every function of optim has a row in the table, under its own name", () => {
@@ -63,9 +67,7 @@ describe.each(rows)("$name", ({ rule }) => {
     const options = like === undefined ? {} : { like };
     const values = specs.flatMap(([name, spec]) => {
       const value = name === "like" ? like : defaultOf(spec, like);
-      return value === undefined || (name === "decoupled" && rule.hypers.weightDecay?.default === null)
-        ? []
-        : [[name, value]];
+      return value === undefined || (name === "decoupled" && !decaysBy(rule, like)) ? [] : [[name, value]];
     });
     const given = first === undefined || defaultOf(first[1], like) !== undefined ? undefined : firstOf(rule);
     expect(createRule(rule, given, options).config).toEqual({

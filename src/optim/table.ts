@@ -17,6 +17,7 @@ import { dadaptAdamwRule } from "./dadapt-adamw.ts";
 import { dogRule, dowgRule } from "./dog.ts";
 import { dpsgdRule, privateAggregateRule } from "./dpsgd.ts";
 import { emaRule } from "./ema.ts";
+import { fromageRule } from "./fromage.ts";
 import {
   averageUpdatesRule,
   centralizeRule,
@@ -27,13 +28,18 @@ import {
 } from "./gradients.ts";
 import type { Rule } from "./hyper.ts";
 import { addL1Rule } from "./l1.ts";
+import { lambRule } from "./lamb.ts";
+import { larsRule } from "./lars.ts";
 import { lbfgsRule } from "./lbfgs.ts";
+import { lionRule } from "./lion.ts";
 import { lookaheadRule } from "./lookahead.ts";
+import { madgradRule } from "./madgrad.ts";
 import { maskedRule } from "./masked.ts";
 import { mechanizeRule } from "./mechanize.ts";
 import { momentumRule } from "./momentum.ts";
 import { momoAdamRule, momoRule } from "./momo.ts";
 import { nadamRule } from "./nadam.ts";
+import { novogradRule } from "./novograd.ts";
 import { prodigyRule } from "./prodigy.ts";
 import { radamRule } from "./radam.ts";
 import { rmspropRule } from "./rmsprop.ts";
@@ -41,8 +47,10 @@ import { samRule } from "./sam.ts";
 import { scheduleFreeRule } from "./schedule-free.ts";
 import { scheduleFreeAdamwRule, scheduleFreeSgdRule } from "./schedule-free-rules.ts";
 import { sgdRule } from "./sgd.ts";
+import { signSgdRule, signumRule } from "./sign-sgd.ts";
 import { simplifiedAdemamixRule } from "./simplified-ademamix.ts";
 import { skipExplodingRule, skipNonFiniteRule } from "./skip.ts";
+import { sm3Rule } from "./sm3.ts";
 import { sophiaRule } from "./sophia.ts";
 import { sparseAdamRule } from "./sparse-adam.ts";
 import { swaRule } from "./swa.ts";
@@ -63,6 +71,15 @@ export const table: readonly Rule[] = [
   adabeliefRule,
   adanRule,
   yogiRule,
+  lionRule,
+  signSgdRule,
+  signumRule,
+  larsRule,
+  lambRule,
+  novogradRule,
+  fromageRule,
+  sm3Rule,
+  madgradRule,
   ademamixRule,
   simplifiedAdemamixRule,
   adoptRule,
