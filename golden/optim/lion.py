@@ -11,7 +11,15 @@ DROPPING = {"kind": "stepDecay", "rate": 0.02, "everySteps": 5, "factor": 0.4}
 def lion(g, x, s, t, h):
     m, b1, b2 = s.get("m", 0), h.get("beta1", 0.9), h.get("beta2", 0.99)
     s["m"] = b2 * m + (1 - b2) * g
-    return -h["rate"] * np.sign(b1 * m + (1 - b1) * g)
+    c = b1 * m + (1 - b1) * g
+    if h.get("mode") == "smooth":
+        return -h["rate"] * np.tanh(h.get("smoothness", 1) * c)
+    return -h["rate"] * (np.clip(c, -1, 1) if h.get("mode") == "refined" else np.sign(c))
+
+
+def scaled(rate, **options):
+    """optax offers the modes as a transform only."""
+    return lambda: optax.chain(optax.scale_by_lion(**options), optax.add_decayed_weights(1e-3), optax.scale_by_learning_rate(rate))
 
 
 def cases():
@@ -47,3 +55,19 @@ def cases():
         },
     )
     yield Case("with L2 instead", *single(lion, "lion", rate=0.01, weightDecay=0.2, decoupled=False))
+    assumed = {"weightDecay": 1e-3, "decoupled": True}
+    yield Case(
+        "refined, rate that changes mid-run",
+        *single(lion, "lion", rate=DROPPING, mode="refined", assumed=assumed),
+        {"optax.scale_by_lion": lambda p: optax_run(scaled(lambda count: 0.02 * 0.4 ** (count // 5), mode="refined"), p)},
+    )
+    yield Case(
+        "smooth",
+        *single(lion, "lion", rate=0.05, mode="smooth", assumed=assumed),
+        {"optax.scale_by_lion": lambda p: optax_run(scaled(0.05, mode="smooth"), p)},
+    )
+    yield Case(
+        "smooth, k = 3",
+        *single(lion, "lion", rate=0.05, mode="smooth", smoothness=3, assumed=assumed),
+        {"optax.scale_by_lion": lambda p: optax_run(scaled(0.05, mode="smooth", smooth_beta=3), p)},
+    )
