@@ -163,8 +163,9 @@ function manyIterations(parts: Parts, state: LbfgsState): Stepped {
 
       const done = c.done.add(1);
       const isLast = done.cast("f32").greaterEqual(mostIterations);
-      const stuck = slope.greater(toleranceChange.neg());
-      const along = (t: Tensor): LinePoint => {
+      // Also where it is NaN, in whose direction PyTorch steps.
+      const stuck = slope.lessEqual(toleranceChange.neg()).not();
+      const at = (t: Tensor): LinePoint => {
         const { f, g } = evaluate(parts, c.u.add(d.mul(t)));
         return { t, f, g, slope: dot(g, d) };
       };
@@ -175,12 +176,12 @@ function manyIterations(parts: Parts, state: LbfgsState): Stepped {
               found: cond(
                 stuck.or(isLast),
                 ({ t }) => ({ ...here, t }),
-                ({ t }) => along(t),
+                ({ t }) => at(t),
                 { t: first },
               ),
               evaluations: stuck.or(isLast).not().cast("i32"),
             }
-          : strongWolfe(along, here, {
+          : strongWolfe(at, here, {
               first,
               longest: largest(d),
               tolerance: toleranceChange,
@@ -228,21 +229,22 @@ function oneIteration(parts: Parts, state: LbfgsState): Stepped {
   const ys = dot(y, s);
   const yy = dot(y, y);
   const rho = ys.equal(0).select(0, ys.reciprocal());
-  const known = remember(state.known, s, y, rho, isFirst.not());
+  const known = remember(state.known, s, y, rho, isFirst.not().and(ys.sub(ys).equal(0)));
   const shortened = dot(g, g).sqrt().reciprocal().minimum(1);
   const scale = values.scaleInitial ? isFirst.select(shortened, yy.greater(0).select(ys.div(yy), 1)) : state.scale;
   const d = inverseHessianProduct(known, scale, g).mul(ctx.hyper("rate", values.rate).neg());
 
-  const along = (t: Tensor) => {
+  const at = (t: Tensor) => {
     const { f, g } = evaluate(parts, d.mul(t));
     return { t, f, slope: dot(g, d) };
   };
   const start = { t: ctx.loss.full(0), f: ctx.loss, slope: dot(g, d) };
   const none = { t: ctx.loss.full(1), evaluations: ctx.step.full(0) };
   const most = (): Tensor => ctx.hyper("maxEvaluations", values.maxEvaluations ?? 20);
-  const { t, evaluations } = values.lineSearch === "none" ? none : zoom(along, start, most());
+  const { t, evaluations } = values.lineSearch === "none" ? none : zoom(at, start, most());
   return {
-    update: d.mul(t),
+    // A search that finds nothing moves nothing, even along a direction that is not finite.
+    update: t.equal(0).select(0, d.mul(t)),
     state: { known, scale, iterations: state.iterations.add(1), gradient: g, last: x },
     evaluations: evaluations.add(1),
   };
@@ -260,14 +262,17 @@ function oneIteration(parts: Parts, state: LbfgsState): Stepped {
  * | like | one step | H starts from | first t | pairs left out |
  * |---|---|---|---|---|
  * | "pytorch" | up to `maxIterations` | <s, y> / <y, y> I | a min(1, 1 / sum of abs(g)), then a | <s, y> at most 1e-10 |
- * | "optax" | one iteration | the same; before any pair min(1, 1 / norm of g) I | 1, of a d | none |
+ * | "optax" | one iteration | the same; before any pair min(1, 1 / norm of g) I | 1, of a d | those that are no numbers |
  *
  * Searches end where f(x + t d) <= f(x) + 1e-4 t <g, d> and the slope is at most 0.9 of the first: "strong-wolfe" interpolates
- * by cubics, as PyTorch's; "zoom" is optax's. A loss that is no number counts as infinite in both (PyTorch steps on it).
+ * by cubics, as PyTorch's; "zoom" is optax's. A loss that is no number counts as infinite, and neither a search that
+ * finds no finite one nor a gradient that is no number moves anything (PyTorch steps on both).
  *
  * For whole batches (`batchSize` = all examples): gradients of other examples are no curvature. Each evaluation is one more pass
  * forward and backward over the step's batch; how many there were, the step's own included, is the metric `lossEvaluations`.
- * Memory is 2 `history` times the parameters. Penalties belong in the loss: a transform before this one changes only the first of
+ * Memory is 2 `history` times the parameters. In
+ * `optim.groups` each kind of parameters has an estimate and a search of its own, with the others where the step found them.
+ * Penalties belong in the loss: a transform before this one changes only the first of
  * its gradients.
  *
  * Throws OptionError for a value out of range or an option that its `like` does not have, and while tracing where a step of one's
