@@ -119,11 +119,12 @@ export type ScatterKernel = {
 export type SweepSlot = { readonly dtype: DType; readonly moves: boolean };
 
 /**
- * One elementwise loop over many arrays in turn, such as the update of all parameters. Loads name slots by their `source`; `arrays`
- * say what the slots are in each turn. No turn reads or writes what another one writes.
+ * One loop over many arrays in turn, such as the update of all parameters. Loads name slots by their `source`; `arrays` say what the
+ * slots are in each turn. No turn reads or writes what another one writes. A `sweep` stores each element's values, `sums` the
+ * sum of all elements' values: of chunks of a fixed size, added in order, so that it does not depend on the threads.
  */
 export type SweepKernel = {
-  readonly kind: "sweep";
+  readonly kind: "sweep" | "sums";
   readonly name: string;
   readonly phase: Phase;
   readonly loop: Loop;

@@ -94,6 +94,7 @@ function formatKernel(kernel: Kernel): string[] {
     case "scatter":
       return [head, ...formatNest(kernel)];
     case "sweep":
+    case "sums":
       return [head, ...formatSweep(kernel)];
     case "contract":
       return [
@@ -127,7 +128,7 @@ function formatNest(kernel: Extract<Kernel, { readonly kind: "map" | "reduce" | 
 }
 
 /** The loop as it is for the first array, and the others' names. */
-function formatSweep({ arrays, slots, stores, loop }: SweepKernel): string[] {
+function formatSweep({ kind, arrays, slots, stores, loop }: SweepKernel): string[] {
   const [first, ...others] = arrays as [SweepKernel["arrays"][number], ...SweepKernel["arrays"]];
   const views = first.operands.map(({ buffer }): View => ({ buffer, shape: [first.size], strides: [1], offset: 0 }));
   const printer = new ScalarPrinter(
@@ -136,10 +137,11 @@ function formatSweep({ arrays, slots, stores, loop }: SweepKernel): string[] {
   );
   const written = stores.map(({ slot, value }) => {
     const text = printer.show(value);
-    return `${views[slot]?.buffer.name}[${printer.index(slotIndex(slots[slot] as SweepSlot, loop))}] = ${text}`;
+    const sum = kind === "sums" ? `sum over ${loopName(loop)} < ${first.size} of ` : "";
+    return `${views[slot]?.buffer.name}[${printer.index(slotIndex(slots[slot] as SweepSlot, loop))}] = ${sum}${text}`;
   });
   return [
-    `  for ${loopName(loop)} < ${first.size}`,
+    kind === "sums" ? "  for one" : `  for ${loopName(loop)} < ${first.size}`,
     ...[...printer.lines, ...written].map((line) => `    ${line}`),
     ...others.map(({ name, size }) => `  and for ${name}, ${size}`),
   ];

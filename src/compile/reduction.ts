@@ -1,8 +1,9 @@
 import { sizeOf } from "../core/dtype.ts";
 import { addIndex, type Index, loopIndex, scaleIndex } from "../ir/loops.ts";
 import type { Equation, Var } from "../ir/program.ts";
-import type { ReduceOp, View } from "./kernel.ts";
+import type { ReduceKernel, ReduceOp, View } from "./kernel.ts";
 import { Expressions, flatten, type Lowering, orderedLoops, viewOf } from "./lowering.ts";
+import { isFlatSum } from "./sweeps.ts";
 
 const OPS: Readonly<Record<string, ReduceOp>> = { sum: "sum", reduceMax: "max", reduceMin: "min", argmax: "argmax" };
 
@@ -21,15 +22,17 @@ export function lowerReduction(lowering: Lowering, eq: Equation): void {
   const results = sizeOf(out.aval.shape);
   const chunked =
     op !== "argmax" && sizeOf(shape) >= SPLIT_ELEMENTS && results <= SPLIT_RESULTS ? splitAxis(shape, axes) : undefined;
-  if (!chunked) {
-    emit(lowering, eq, op, x, axes, target, undefined);
+  const whole = reduction(lowering, eq, op, x, axes, target, undefined);
+  // A sum of all elements of flat memory is shared by threads in `sums`.
+  if (!chunked || isFlatSum(whole)) {
+    lowering.push(whole);
     return;
   }
   const partial = lowering.buffer(`${out.id}.parts`, {
     dtype: out.aval.dtype,
     shape: [chunked.chunks, ...out.aval.shape],
   });
-  emit(lowering, eq, op, x, axes, viewOf(partial), chunked);
+  lowering.push(reduction(lowering, eq, op, x, axes, viewOf(partial), chunked));
   combine(lowering, eq, op, viewOf(partial), target);
 }
 
@@ -49,7 +52,7 @@ function splitAxis(shape: readonly number[], axes: readonly number[]): Chunked |
   return best && best.chunks >= 4 ? best : undefined;
 }
 
-function emit(
+function reduction(
   lowering: Lowering,
   eq: Equation,
   op: ReduceOp,
@@ -57,7 +60,7 @@ function emit(
   axes: readonly number[],
   target: View,
   chunked: Chunked | undefined,
-): void {
+): ReduceKernel {
   const expressions = new Expressions(lowering);
   const { loops } = expressions;
   const { shape } = x.aval;
@@ -76,7 +79,7 @@ function emit(
     const own = loopIndex(loop);
     return chunked?.axis === axis ? addIndex(own, scaleIndex(nest.index[0] as Index, loop.size)) : own;
   });
-  lowering.push({
+  return {
     kind: "reduce",
     name: `${eq.primitive} ${target.buffer.name}`,
     phase: eq.phase,
@@ -87,7 +90,7 @@ function emit(
     target,
     index: flatten(target, nest.index),
     operands: expressions.operands,
-  });
+  };
 }
 
 /** Combines the leading axis of `parts` in order. */

@@ -5,7 +5,8 @@ export function touches(kernel: Kernel): { readonly reads: readonly Buffer[]; re
   switch (kernel.kind) {
     case "map":
       return { reads: kernel.operands.map((o) => o.buffer), writes: kernel.stores.map((s) => s.view.buffer) };
-    case "sweep": {
+    case "sweep":
+    case "sums": {
       const stored = new Set(kernel.stores.map(({ slot }) => slot));
       const of = (wanted: (slot: number) => boolean): Buffer[] =>
         kernel.arrays.flatMap(({ operands }) => operands.flatMap(({ buffer }, slot) => (wanted(slot) ? [buffer] : [])));

@@ -106,7 +106,8 @@ function emitKernel(
     case "map":
       return [emitMap(module, target, kernel, byImage)];
     case "sweep":
-      return [emitSweep(module, target, kernel, places.table(kernel))];
+    case "sums":
+      return emitSweep(module, target, kernel, places.table(kernel));
     case "reduce":
       return [emitReduce(module, target, kernel)];
     case "scatter":

@@ -284,7 +284,7 @@ class WasmExecutable implements Executable {
     const constants = arena.buffers.filter((b) => b.home.kind === "constant");
     const constantBytes = constants.reduce((n, b) => n + bytesOfBuffer(b), 0);
     const sweeps = this.nodes.flatMap((node) =>
-      node.kind === "kernel" && node.kernel.kind === "sweep" ? [node.kernel] : [],
+      node.kind === "kernel" && (node.kernel.kind === "sweep" || node.kernel.kind === "sums") ? [node.kernel] : [],
     );
     const sweepBytes = sweeps.reduce((n, kernel) => n + tableBytes(kernel), 0);
     const stepBytes = this.feeds.bytes + this.results.bytes;
