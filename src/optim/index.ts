@@ -7,6 +7,7 @@ export {
 } from "./accumulate.ts";
 export { type AcpropOptions, type AcpropState, acprop } from "./acprop.ts";
 export { type AdabeliefOptions, type AdabeliefState, adabelief } from "./adabelief.ts";
+export { type AdadeltaOptions, type AdadeltaState, adadelta } from "./adadelta.ts";
 export { type AdagradOptions, type AdagradState, adagrad } from "./adagrad.ts";
 export { type AdamOptions, type AdamState, adam } from "./adam.ts";
 export { type AdamaxOptions, type AdamaxState, adamax } from "./adamax.ts";
@@ -15,6 +16,7 @@ export { type AdanOptions, type AdanState, adan } from "./adan.ts";
 export { type AddNoiseOptions, addNoise } from "./add-noise.ts";
 export { type AdemamixOptions, type AdemamixState, ademamix } from "./ademamix.ts";
 export { type AdoptOptions, type AdoptState, adopt } from "./adopt.ts";
+export { type AsgdOptions, type AsgdState, asgd } from "./asgd.ts";
 export { chain } from "./chain.ts";
 export { checkState } from "./check-state.ts";
 export { type ClipByGlobalNormOptions, clipByGlobalNorm, clipByValue, globalNorm } from "./clip.ts";
@@ -40,6 +42,7 @@ export {
 export { type EmaOptions, type EmaState, ema } from "./ema.ts";
 export { fromConfig } from "./from-config.ts";
 export { type FromageOptions, fromage } from "./fromage.ts";
+export { type FtrlOptions, type FtrlState, ftrl } from "./ftrl.ts";
 export {
   type AverageUpdatesState,
   averageUpdates,
@@ -75,12 +78,23 @@ export { type MechanizeOptions, type MechanizeState, mechanize } from "./mechani
 export { type MomentumOptions, type MomentumState, momentum } from "./momentum.ts";
 export { type MomoAdamOptions, type MomoAdamState, type MomoOptions, type MomoState, momo, momoAdam } from "./momo.ts";
 export { type NadamOptions, type NadamState, nadam } from "./nadam.ts";
+export { type NoisySgdOptions, noisySgd } from "./noisy-sgd.ts";
 export { type NovogradOptions, type NovogradState, novograd } from "./novograd.ts";
+export {
+  type OptimisticAdamOptions,
+  type OptimisticAdamState,
+  type OptimisticOptions,
+  type OptimisticState,
+  optimisticAdam,
+  optimisticGradientDescent,
+} from "./optimistic.ts";
 export type { ParameterPattern } from "./parameters.ts";
 export { type Part, partition } from "./partition.ts";
+export { type PolyakSgdOptions, polyakSgd } from "./polyak-sgd.ts";
 export { type ProdigyOptions, type ProdigyState, prodigy } from "./prodigy.ts";
 export { type RadamOptions, type RadamState, radam } from "./radam.ts";
 export { type RmspropOptions, type RmspropState, rmsprop } from "./rmsprop.ts";
+export { type RpropOptions, type RpropState, rprop } from "./rprop.ts";
 export { type SamOptions, sam } from "./sam.ts";
 export { type AverageState, type ScheduleFreeOptions, type ScheduleFreeState, scheduleFree } from "./schedule-free.ts";
 export {

@@ -1,6 +1,7 @@
 import { accumulateRule, applyEveryRule } from "./accumulate.ts";
 import { acpropRule } from "./acprop.ts";
 import { adabeliefRule } from "./adabelief.ts";
+import { adadeltaRule } from "./adadelta.ts";
 import { adagradRule } from "./adagrad.ts";
 import { adamRule } from "./adam.ts";
 import { adamaxRule } from "./adamax.ts";
@@ -9,6 +10,7 @@ import { adanRule } from "./adan.ts";
 import { addNoiseRule } from "./add-noise.ts";
 import { ademamixRule } from "./ademamix.ts";
 import { adoptRule } from "./adopt.ts";
+import { asgdRule } from "./asgd.ts";
 import { clipByGlobalNormRule, clipByValueRule } from "./clip.ts";
 import { adaptiveClipRule, clipByBlockRmsRule, clipByNormRule } from "./clip-blocks.ts";
 import { cocobRule } from "./cocob.ts";
@@ -18,6 +20,7 @@ import { dogRule, dowgRule } from "./dog.ts";
 import { dpsgdRule, privateAggregateRule } from "./dpsgd.ts";
 import { emaRule } from "./ema.ts";
 import { fromageRule } from "./fromage.ts";
+import { ftrlRule } from "./ftrl.ts";
 import {
   averageUpdatesRule,
   centralizeRule,
@@ -39,10 +42,14 @@ import { mechanizeRule } from "./mechanize.ts";
 import { momentumRule } from "./momentum.ts";
 import { momoAdamRule, momoRule } from "./momo.ts";
 import { nadamRule } from "./nadam.ts";
+import { noisySgdRule } from "./noisy-sgd.ts";
 import { novogradRule } from "./novograd.ts";
+import { optimisticAdamRule, optimisticGradientDescentRule } from "./optimistic.ts";
+import { polyakSgdRule } from "./polyak-sgd.ts";
 import { prodigyRule } from "./prodigy.ts";
 import { radamRule } from "./radam.ts";
 import { rmspropRule } from "./rmsprop.ts";
+import { rpropRule } from "./rprop.ts";
 import { samRule } from "./sam.ts";
 import { scheduleFreeRule } from "./schedule-free.ts";
 import { scheduleFreeAdamwRule, scheduleFreeSgdRule } from "./schedule-free-rules.ts";
@@ -71,6 +78,14 @@ export const table: readonly Rule[] = [
   adabeliefRule,
   adanRule,
   yogiRule,
+  adadeltaRule,
+  rpropRule,
+  asgdRule,
+  ftrlRule,
+  noisySgdRule,
+  optimisticGradientDescentRule,
+  optimisticAdamRule,
+  polyakSgdRule,
   lionRule,
   signSgdRule,
   signumRule,
