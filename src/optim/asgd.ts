@@ -1,4 +1,5 @@
 import { zipTrees } from "../core/tree.ts";
+import type { Tensor } from "../ops/tensor.ts";
 import {
   coupledDecay,
   type HyperSpecs,
@@ -10,29 +11,23 @@ import {
   transformOf,
 } from "./hyper.ts";
 import type { Hyper } from "./schedules/schedule.ts";
-import type { Tensor } from "../ops/tensor.ts";
 import type { TensorTree, Transform } from "./transform.ts";
 
 const hypers = {
   rate: { type: "number", default: 1e-2, min: 0, text: "a, the learning rate to begin with" },
-  regularization: {
-    type: "number",
-    default: 1e-4,
-    min: 0,
-    text: "l, by which the weights shrink and the rate falls",
-  },
-  power: { type: "number", default: 0.75, min: 0, text: "p, how fast the rate falls" },
-  startSteps: { type: "number", default: 1e6, min: 0, text: "t0, steps before the average begins" },
+  lambda: { type: "number", default: 1e-4, min: 0, text: "l, by which the weights shrink and the rate falls" },
+  alpha: { type: "number", default: 0.75, min: 0, text: "p, how fast the rate falls" },
+  averageFrom: { type: "number", default: 1e6, min: 0, text: "t0, the step after which the average begins" },
   ...ownDecayHypers,
 } as const satisfies HyperSpecs;
 
 export type AsgdOptions = OwnDecayOptions & {
   /** l, PyTorch's `lambd`. Default 1e-4. */
-  readonly regularization?: Hyper;
-  /** p, PyTorch's `alpha`. Default 0.75. */
-  readonly power?: Hyper;
+  readonly lambda?: Hyper;
+  /** p, Default 0.75. */
+  readonly alpha?: Hyper;
   /** t0. Default 1e6. */
-  readonly startSteps?: Hyper;
+  readonly averageFrom?: Hyper;
 };
 
 /** The mean of the weights, and the next step's rate, f32[]. */
@@ -43,7 +38,7 @@ export type AsgdState = { readonly average: TensorTree; readonly eta: Tensor };
  * with m.
  *
  * @param rate a, the first step's eta, a number or a schedule. Default 0.01.
- * @param options `regularization` l 1e-4, `power` p 0.75, `startSteps` t0 1e6, `weightDecay` left out: lambda x is added to the
+ * @param options `lambda` l 1e-4, `alpha` p 0.75, `averageFrom` t0 1e6, `weightDecay` left out: lambda x is added to the
  * gradients, beside the shrinking by l.
  *
  * As torch.optim.ASGD: eta is made for the next step, so that a schedule's rate acts one step later; until t0, m is x itself. There
@@ -53,8 +48,8 @@ export type AsgdState = { readonly average: TensorTree; readonly eta: Tensor };
  * Source: Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992; Xu, 2011 (the rate).
  *
  * @example
- * optim.asgd(0.1, { startSteps: 1000 }).config
- * // -> { name: "asgd", rate: 0.1, regularization: 1e-4, power: 0.75, startSteps: 1000 }
+ * optim.asgd(0.1, { averageFrom: 1000 }).config
+ * // -> { name: "asgd", rate: 0.1, lambda: 1e-4, alpha: 0.75, averageFrom: 1000 }
  */
 export function asgd(rate?: Hyper, options: AsgdOptions = {}): Transform<AsgdState> {
   const values = resolve("asgd", hypers, rate, options);
@@ -63,9 +58,9 @@ export function asgd(rate?: Hyper, options: AsgdOptions = {}): Transform<AsgdSta
     update(updates, state, ctx) {
       const gradients = coupledDecay("asgd", values, updates, ctx);
       const a = ctx.hyper("rate", values.rate);
-      const l = ctx.hyper("regularization", values.regularization);
-      const p = ctx.hyper("power", values.power);
-      const t0 = ctx.hyper("startSteps", values.startSteps);
+      const l = ctx.hyper("lambda", values.lambda);
+      const p = ctx.hyper("alpha", values.alpha);
+      const t0 = ctx.hyper("averageFrom", values.averageFrom);
 
       const eta = ctx.step.equal(0).select(a, state.eta);
       const down = eta.neg();

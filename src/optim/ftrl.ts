@@ -15,7 +15,7 @@ import type { TensorTree, Transform } from "./transform.ts";
 
 const hypers = {
   rate: { type: "number", default: 1e-3, above: 0, text: "a, the learning rate" },
-  power: { type: "number", default: -0.5, max: 0, text: "-p, how a weight's rate falls with the sum of its squares" },
+  power: { type: "number", default: 0.5, min: 0, text: "p, how a weight's rate falls with the sum of its squares" },
   initialAccumulator: { type: "number", default: 0.1, min: 0, fixed: true, text: "value that n starts from" },
   l1: { type: "number", default: 0, min: 0, text: "makes weights of small gradients exactly 0" },
   l2: { type: "number", default: 0, min: 0, text: "draws weights to 0" },
@@ -25,7 +25,7 @@ const hypers = {
 } as const satisfies HyperSpecs;
 
 export type FtrlOptions = OwnDecayOptions & {
-  /** -p, Keras's `learning_rate_power`. Default -0.5. */
+  /** p, minus Keras's `learning_rate_power`. Default 0.5. */
   readonly power?: Hyper;
   /** Value that n starts from. Default 0.1. */
   readonly initialAccumulator?: number;
@@ -41,8 +41,6 @@ export type FtrlOptions = OwnDecayOptions & {
 
 export type FtrlState = { readonly n: TensorTree; readonly z: TensorTree };
 
-/** p */
-const negated = (power: number): number => -power;
 const doubled = (value: number): number => 2 * value;
 
 /**
@@ -50,7 +48,7 @@ const doubled = (value: number): number => 2 * value;
  * x = a (clip(z, -l1, l1) - z) / (n'^p + beta + 2 a l2).
  *
  * @param rate a, above 0, a number or a schedule. Default 1e-3.
- * @param options `power` -p -0.5, `initialAccumulator` 0.1, `l1`, `l2`, `l2Shrinkage` and `beta` 0, `weightDecay` left out.
+ * @param options `power` p 0.5, `initialAccumulator` 0.1, `l1`, `l2`, `l2Shrinkage` and `beta` 0, `weightDecay` left out.
  *
  * As keras.optimizers.Ftrl, weight decay too: x is first shrunk to x - a lambda x. A weight is what z and n make of it, not a sum of
  * steps: initial weights are lost but for the part that n^p of its starting value leaves out, a weight without gradients is 0 at once,
@@ -61,7 +59,7 @@ const doubled = (value: number): number => 2 * value;
  *
  * @example
  * optim.ftrl(0.1, { l1: 0.01 }).config
- * // -> { name: "ftrl", rate: 0.1, power: -0.5, initialAccumulator: 0.1, l1: 0.01, l2: 0, l2Shrinkage: 0, beta: 0 }
+ * // -> { name: "ftrl", rate: 0.1, power: 0.5, initialAccumulator: 0.1, l1: 0.01, l2: 0, l2Shrinkage: 0, beta: 0 }
  */
 export function ftrl(rate?: Hyper, options: FtrlOptions = {}): Transform<FtrlState> {
   const values = resolve("ftrl", hypers, rate, options);
@@ -73,7 +71,7 @@ export function ftrl(rate?: Hyper, options: FtrlOptions = {}): Transform<FtrlSta
     }),
     update(gradients, state, ctx) {
       const a = ctx.hyper("rate", values.rate);
-      const p = ctx.hyper("power", values.power, negated);
+      const p = ctx.hyper("power", values.power);
       const l1 = ctx.hyper("l1", values.l1);
       const twiceL2 = ctx.hyper("l2", values.l2, doubled);
       const twiceShrinkage = ctx.hyper("l2Shrinkage", values.l2Shrinkage, doubled);

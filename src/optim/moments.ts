@@ -56,21 +56,32 @@ export function secondScale(ctx: UpdateContext, beta2: Hyper): Tensor {
   return biasCorrectionOf(ctx, "beta2", beta2).reciprocal();
 }
 
+type MeanValues = { readonly beta1: Hyper; readonly nesterov?: boolean };
+
 /**
- * -a m^, where m^ = m / (1 - b1^t), or with Nesterov's look ahead b1 m / (1 - b1^(t + 1)) + (1 - b1) g / (1 - b1^t). What
+ * m^ = m / (1 - b1^t), or with Nesterov's look ahead b1 m / (1 - b1^(t + 1)) + (1 - b1) g / (1 - b1^t); times `scale`. What
  * multiplies the tensors is computed once, not for each element.
  */
-export function descentOf(
+export function correctedMean(
   ctx: UpdateContext,
-  { rate, beta1, nesterov = false }: { readonly rate: Hyper; readonly beta1: Hyper; readonly nesterov?: boolean },
+  { beta1, nesterov = false }: MeanValues,
+  scale?: Tensor,
 ): (m: Tensor, g: Tensor) => Tensor {
-  const down = ctx.hyper("rate", rate).neg();
   const correction = biasCorrectionOf(ctx, "beta1", beta1);
+  const scaled = (part: Tensor): Tensor => (scale === undefined ? part : scale.mul(part));
   if (!nesterov) {
-    const ofM = down.div(correction);
+    const ofM = scale === undefined ? correction.reciprocal() : scale.div(correction);
     return (m) => m.mul(ofM);
   }
-  const ofM = down.mul(ctx.hyper("beta1", beta1)).div(biasCorrectionOf(ctx, "beta1", beta1, 2));
-  const ofG = down.mul(ctx.hyper("beta1", beta1, oneMinus)).div(correction);
+  const ofM = scaled(ctx.hyper("beta1", beta1)).div(biasCorrectionOf(ctx, "beta1", beta1, 2));
+  const ofG = scaled(ctx.hyper("beta1", beta1, oneMinus)).div(correction);
   return (m, g) => m.mul(ofM).add(g.mul(ofG));
+}
+
+/** -a m^ */
+export function descentOf(
+  ctx: UpdateContext,
+  { rate, ...values }: MeanValues & { readonly rate: Hyper },
+): (m: Tensor, g: Tensor) => Tensor {
+  return correctedMean(ctx, values, ctx.hyper("rate", rate).neg());
 }

@@ -21,16 +21,14 @@ const adamHypers = {
   nesterov: { type: "flag", default: true, text: "Nadam's direction instead of Adam's" },
 } as const satisfies HyperSpecs;
 
-type OptimismOptions = {
+export type OptimisticOptions = {
   /** Default 1. */
   readonly alpha?: Hyper;
   /** Default 1. */
   readonly beta?: Hyper;
 };
 
-export type OptimisticGradientDescentOptions = OptimismOptions;
-
-export type OptimisticAdamOptions = OptimismOptions & {
+export type OptimisticAdamOptions = OptimisticOptions & {
   /** Default 0.9. */
   readonly beta1?: Hyper;
   /** Default 0.999. */
@@ -43,14 +41,19 @@ export type OptimisticAdamOptions = OptimismOptions & {
   readonly nesterov?: boolean;
 };
 
-export type OptimisticGradientDescentState = { readonly last: TensorTree };
+export type OptimisticState = { readonly last: TensorTree };
 
-export type OptimisticAdamState = { readonly m: TensorTree; readonly v: TensorTree; readonly last: TensorTree };
+export type OptimisticAdamState = OptimisticState & { readonly m: TensorTree; readonly v: TensorTree };
 
 type Values = { readonly rate: Hyper; readonly alpha: Hyper; readonly beta: Hyper };
 
 /** -a (alpha d + beta (d - last)); before the first step, last is d. */
-function optimistic(ctx: UpdateContext, { rate, alpha, beta }: Values, directions: TensorTree, last: TensorTree) {
+function optimistic(
+  ctx: UpdateContext,
+  { rate, alpha, beta }: Values,
+  directions: TensorTree,
+  last: TensorTree,
+): TensorTree {
   const down = ctx.hyper("rate", rate).neg();
   const along = down.mul(ctx.hyper("alpha", alpha));
   const change = ctx.step.equal(0).select(0, down.mul(ctx.hyper("beta", beta)));
@@ -71,10 +74,7 @@ function optimistic(ctx: UpdateContext, { rate, alpha, beta }: Values, direction
  * optim.optimisticGradientDescent(0.1).config
  * // -> { name: "optimisticGradientDescent", rate: 0.1, alpha: 1, beta: 1 }
  */
-export function optimisticGradientDescent(
-  rate?: Hyper,
-  options: OptimisticGradientDescentOptions = {},
-): Transform<OptimisticGradientDescentState> {
+export function optimisticGradientDescent(rate?: Hyper, options: OptimisticOptions = {}): Transform<OptimisticState> {
   const values = resolve("optimisticGradientDescent", descentHypers, rate, options);
   return transformOf(optimisticGradientDescentRule, values, {
     init: (params) => ({ last: zerosLike(params) }),

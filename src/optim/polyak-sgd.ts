@@ -6,9 +6,9 @@ import type { Hyper } from "./schedules/schedule.ts";
 import type { NoState, Transform } from "./transform.ts";
 
 const hypers = {
-  rate: { type: "number", default: 1, min: 0, text: "a, the largest learning rate" },
+  maxRate: { type: "number", default: 1, min: 0, text: "a, the largest learning rate" },
   scaling: { type: "number", default: 1, min: 0, text: "s, by which every step is multiplied" },
-  lowerBound: { type: "number", default: 0, text: "f*, below which the loss does not fall" },
+  minLoss: { type: "number", default: 0, text: "f*, below which the loss does not fall" },
   eps: { type: "number", default: 0, min: 0, text: "added to the square of the gradients' norm" },
   variant: {
     type: "choice",
@@ -22,7 +22,7 @@ export type PolyakSgdOptions = {
   /** s. Default 1. */
   readonly scaling?: Hyper;
   /** f*. Default 0. */
-  readonly lowerBound?: Hyper;
+  readonly minLoss?: Hyper;
   /** Default 0. */
   readonly eps?: Hyper;
   /** Default "sps". */
@@ -36,8 +36,8 @@ const NOTHING = 2 ** -52;
  * SGD with Polyak's step length, which needs no rate where f* is known: x += -s min((f - f*) / (|g|² + eps), a) g, f this batch's
  * loss.
  *
- * @param rate a, the largest step length, a number or a schedule. Default 1.
- * @param options `scaling` s 1, `lowerBound` f* 0, `eps` 0, `variant` "sps"; with "sps+" f - f* is at least 0.
+ * @param maxRate a, the largest step length, a number or a schedule. Default 1.
+ * @param options `scaling` s 1, `minLoss` f* 0, `eps` 0, `variant` "sps"; with "sps+" f - f* is at least 0.
  *
  * As optax.polyak_sgd is documented (what it computes for s other than 1 is another: it takes |s g| for |g|). Where |g|² + eps is at
  * most 2^-52 nothing moves. With a wrong f* it diverges or stops early. Throws OptionError for a value out of range.
@@ -45,17 +45,17 @@ const NOTHING = 2 ** -52;
  * Source: Loizou et al., "Stochastic Polyak Step-size for SGD", 2021; Garrigos et al., 2023 ("sps+").
  *
  * @example
- * optim.polyakSgd(1, { lowerBound: 0.1 }).config
- * // -> { name: "polyakSgd", rate: 1, scaling: 1, lowerBound: 0.1, eps: 0, variant: "sps" }
+ * optim.polyakSgd(1, { minLoss: 0.1 }).config
+ * // -> { name: "polyakSgd", maxRate: 1, scaling: 1, minLoss: 0.1, eps: 0, variant: "sps" }
  */
-export function polyakSgd(rate?: Hyper, options: PolyakSgdOptions = {}): Transform<NoState> {
-  const values = resolve("polyakSgd", hypers, rate, options);
+export function polyakSgd(maxRate?: Hyper, options: PolyakSgdOptions = {}): Transform<NoState> {
+  const values = resolve("polyakSgd", hypers, maxRate, options);
   return transformOf(polyakSgdRule, values, {
     init: () => ({}),
     update(gradients, state, ctx) {
-      const a = ctx.hyper("rate", values.rate);
+      const a = ctx.hyper("maxRate", values.maxRate);
       const s = ctx.hyper("scaling", values.scaling);
-      const gap = ctx.loss.sub(ctx.hyper("lowerBound", values.lowerBound));
+      const gap = ctx.loss.sub(ctx.hyper("minLoss", values.minLoss));
       const above = values.variant === "sps+" ? gap.maximum(0) : gap;
       const square = dotTrees(gradients, gradients).add(ctx.hyper("eps", values.eps));
       const length = square.lessEqual(NOTHING).select(0, above.div(square).minimum(a));

@@ -90,7 +90,8 @@ export function rprop(rate?: Hyper, options: RpropOptions = {}): Transform<Rprop
 export const rpropRule: Rule = {
   name: "rprop",
   role: "rule",
-  equation: "e = clip(e {etaPlus | 1 | etaMinus}, minStep, maxStep) by the sign of g g_before; x += -e sign(g), 0 after a change of sign",
+  equation:
+    "e = clip(e {etaPlus | 1 | etaMinus}, minStep, maxStep) by the sign of g g_before; x += -e sign(g), 0 after a change of sign",
   source: "Riedmiller and Braun, 1993; Igel and Hüsken, 2000",
   equations: {
     pytorch: "x += -e sign(g), 0 after a change of sign",
