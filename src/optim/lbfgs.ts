@@ -270,10 +270,9 @@ function oneIteration(parts: Parts, state: LbfgsState): Stepped {
  *
  * For whole batches (`batchSize` = all examples): gradients of other examples are no curvature. Each evaluation is one more pass
  * forward and backward over the step's batch; how many there were, the step's own included, is the metric `lossEvaluations`.
- * Memory is 2 `history` times the
- * parameters, and three times that within a step of many iterations. In `optim.groups` each kind of parameters has an estimate and a search of its own, with the others where the step found them.
- * Penalties belong in the loss: a transform before this one changes only the first of
- * its gradients.
+ * Memory is 2 `history` times the parameters, and three times that within a step of many iterations. In `optim.groups` each kind
+ * of parameters has an estimate and a search of its own, with the others where the step found them. Penalties belong in the
+ * loss: a transform before this one changes only the first of its gradients.
  *
  * Throws OptionError for a value out of range or an option that its `like` does not have, and while tracing where a step of one's
  * own gives no objective.
