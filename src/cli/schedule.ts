@@ -1,7 +1,7 @@
 import { OptionError } from "../core/errors.ts";
 import { writeFileAtomic } from "../node/file-store.ts";
 import { parseSchedule } from "../optim/schedules/grammar.ts";
-import { isReduceOnPlateau } from "../optim/schedules/reduce-on-plateau.ts";
+import { isReactive } from "../optim/schedules/reactive.ts";
 import type { RunLength, Schedule } from "../optim/schedules/schedule.ts";
 import { atFlag } from "./assemble.ts";
 import { type Curve, drawChart, drawSvg, shortNumber } from "./chart.ts";
@@ -22,16 +22,16 @@ const MAX_STEPS = 10_000_000;
 
 function valuesOf(schedule: Schedule, flags: ScheduleFlags, steps: number): Float64Array {
   const run: RunLength = { stepsPerEpoch: flags.stepsPerEpoch, totalSteps: steps };
-  if (!isReduceOnPlateau(schedule)) return Float64Array.from({ length: steps }, (_, step) => schedule.at(step, run));
-  const { plateau } = schedule;
-  let state = plateau.initial;
+  if (!isReactive(schedule)) return Float64Array.from({ length: steps }, (_, step) => schedule.at(step, run));
+  const { base, reaction } = schedule;
+  let state = reaction.initial;
   let reported = 0;
   return Float64Array.from({ length: steps }, (_, step) => {
     for (; (reported + 1) * flags.stepsPerEpoch <= step; reported++) {
       const report = flags.reports?.[reported];
-      if (report !== undefined) state = plateau.observe(state, report);
+      if (report !== undefined) state = reaction.observe(state, report, base.at(step, run));
     }
-    return plateau.rate(schedule.at(step, run), state);
+    return reaction.rate(base.at(step, run), state);
   });
 }
 
@@ -83,8 +83,8 @@ export async function drawSchedules(screen: Screen, specs: readonly string[], fl
     for (const point of points) screen.line(point);
     screen.line();
   }
-  if (schedules.some(isReduceOnPlateau) && flags.reports === undefined)
-    screen.line("A plateau acts on validation: --reports 0.9,0.7,0.71 draws what it does after each epoch.");
+  if (schedules.some(isReactive) && flags.reports === undefined)
+    screen.line("Plateau, trend and greedy act on validation: --reports 0.9,0.7,0.71 draws what they do.");
   if (flags.svg === undefined) return;
   await writeFileAtomic(flags.svg, drawSvg({ curves, stepsPerEpoch: flags.stepsPerEpoch }, title));
   screen.line(`Wrote ${flags.svg}`);

@@ -33,6 +33,7 @@ export function showSchedule(screen: Screen, name: string, ascii: boolean): void
   screen.line(screen.bold(form.kind));
   screen.line(`  ${wrap(form.equation, 2)}`);
   screen.line(`  Source: ${wrap(form.source, 10)}`);
+  if (form.conventions !== undefined) screen.line(`  Conventions: ${wrap(form.conventions, 15)}`);
   const options = Object.entries(form.options);
   if (options.length > 0) {
     const width = Math.max(...options.map(([option]) => option.length)) + 4;

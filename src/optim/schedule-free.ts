@@ -4,7 +4,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import type { HyperValue, UpdateContext } from "../trace/update-context.ts";
 import { expectNoEvaluation } from "./held.ts";
 import { type HyperSpecs, type Like, type NumberHyper, type Rule, resolve, scalarState, transformOf } from "./hyper.ts";
-import { isReduceOnPlateau } from "./schedules/reduce-on-plateau.ts";
+import { isReactive } from "./schedules/reactive.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform } from "./transform.ts";
 
@@ -116,7 +116,7 @@ export function ahead(): (value: HyperValue) => HyperValue {
   const known = new Map<HyperValue, HyperValue>();
   return (value) => {
     // A plateau's rate depends on the run, and is the same a step later but for the end of an epoch.
-    if (typeof value === "number" || isReduceOnPlateau(value)) return value;
+    if (typeof value === "number" || isReactive(value)) return value;
     const later = known.get(value) ?? { at: (step, run) => valueAt(value, step + 1, run) };
     known.set(value, later);
     return later;

@@ -1,23 +1,25 @@
 import { OptionError } from "../core/errors.ts";
-import type { PlateauState } from "../optim/schedules/plateau.ts";
-import { isReduceOnPlateau, type ReduceOnPlateau } from "../optim/schedules/reduce-on-plateau.ts";
+import { isReactive, type ReactionState, type Reactive } from "../optim/schedules/reactive.ts";
+import type { RunLength } from "../optim/schedules/schedule.ts";
 import type { HyperValue } from "../trace/update-context.ts";
 import type { Metrics } from "./events.ts";
 
-/** The plateau schedules of a run: gives them the validation metrics of each epoch and keeps what they decided. */
+/** The schedules of a run that depend on reports: gives them each epoch's validation metrics and keeps what they decided. */
 export class Plateaus {
-  private readonly found = new Map<ReduceOnPlateau, { readonly value: HyperValue; state: PlateauState }>();
+  private readonly found = new Map<Reactive, { readonly value: HyperValue; state: ReactionState }>();
+
+  private run: RunLength = {};
 
   /** The hyperparameter as the step reads it; the same object each time. */
   read(hyper: HyperValue): HyperValue {
-    if (!isReduceOnPlateau(hyper)) return hyper;
+    if (!isReactive(hyper)) return hyper;
     const known = this.found.get(hyper);
     if (known !== undefined) return known.value;
-    const { plateau } = hyper;
+    const { reaction } = hyper;
     const value: HyperValue = {
-      at: (step, run) => plateau.rate(hyper.at(step, run), this.found.get(hyper)?.state ?? plateau.initial),
+      at: (step, run) => reaction.rate(hyper.at(step, run), this.found.get(hyper)?.state ?? reaction.initial),
     };
-    this.found.set(hyper, { value, state: plateau.initial });
+    this.found.set(hyper, { value, state: reaction.initial });
     return value;
   }
 
@@ -25,8 +27,9 @@ export class Plateaus {
     return this.found.size > 0;
   }
 
-  /** Throws OptionError where a plateau has nothing to watch. */
-  expectValidation(hasValidation: boolean): void {
+  /** Takes the length of the run. Throws OptionError where a plateau has nothing to watch. */
+  begin(run: RunLength, hasValidation: boolean): void {
+    this.run = run;
     if (this.any && !hasValidation)
       throw new OptionError(
         "fit: got a plateau schedule and no validation data; expected `validation`, whose metric it watches.",
@@ -34,16 +37,19 @@ export class Plateaus {
       );
   }
 
-  observe(validation: Metrics): void {
-    for (const [{ plateau }, entry] of this.found)
-      entry.state = plateau.observe(entry.state, plateau.watched(validation));
+  /** An epoch's metrics, after which `step` is the next. */
+  observe(validation: Metrics, step: number): void {
+    for (const [schedule, entry] of this.found) {
+      const { base, reaction } = schedule;
+      entry.state = reaction.observe(entry.state, reaction.watched(validation), base.at(step, this.run));
+    }
   }
 
-  save(): readonly PlateauState[] {
+  save(): readonly ReactionState[] {
     return [...this.found.values()].map(({ state }) => state);
   }
 
-  load(states: readonly PlateauState[]): void {
+  load(states: readonly ReactionState[]): void {
     [...this.found.values()].forEach((entry, i) => {
       const state = states[i];
       if (state !== undefined) entry.state = state;

@@ -120,7 +120,7 @@ export class Trainer {
         const event = await this.trainEpoch(split, evaluator, lastGood);
         if (event === undefined) break;
         this.history.push(event);
-        if (split.validation !== undefined) this.plateaus.observe(event.validation);
+        if (split.validation !== undefined) this.plateaus.observe(event.validation, event.step);
         await this.emit(event);
         lastGood = await this.weights();
         await this.save();
@@ -222,7 +222,7 @@ export class Trainer {
       );
     const tail = samples % size;
     this.programs = { full: await training(size), tail: tail === 0 ? undefined : await training(tail) };
-    plateaus.expectValidation(split.validation !== undefined);
+    plateaus.begin(run, split.validation !== undefined);
     const maxBatch = Math.max(32, Math.min(256, 2 * size));
     const source = { examples: train, indices: split.train, batchSize: size };
     const evaluated = new EvaluationWeights({ backend, training: store, optimizer, task, state, seed, source });

@@ -108,7 +108,12 @@ function choiceTable(): string {
 }
 
 function scheduleTable(): string {
-  const rows = schedules.map(({ kind, equation, text, source }) => [code(kind), equation, code(`"${text}"`), source]);
+  const rows = schedules.map(({ kind, equation, text, source }) => [
+    code(kind),
+    equation,
+    text === undefined ? "none" : code(`"${text}"`),
+    source,
+  ]);
   return markdownTable(["schedule", "rate (a0 the rate given)", "as text, for example", "source, and its like"], rows);
 }
 
@@ -117,6 +122,13 @@ function scheduleOptionTable(): string {
     Object.entries(options).map(([name, text], i) => [i === 0 ? code(kind) : "", code(name), text]),
   );
   return markdownTable(["schedule", "option", "meaning and default"], rows);
+}
+
+function scheduleConventionTable(): string {
+  const rows = schedules.flatMap(({ kind, conventions }) =>
+    conventions === undefined ? [] : [[code(kind), conventions]],
+  );
+  return markdownTable(["schedule", "whose convention is whose"], rows);
 }
 
 const apply = (primitive: Primitive, { params, inputs }: Sample): readonly Aval[] =>
@@ -267,6 +279,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   choices: choiceTable,
   schedules: scheduleTable,
   "schedule options": scheduleOptionTable,
+  "schedule conventions": scheduleConventionTable,
   elementwise: elementwiseTable,
   "other primitives": otherTable,
   commands: commandTable,

@@ -48,11 +48,11 @@ describe("schedules", () => {
 
 describe("plateau", () => {
   test.each(plateaus)("$name, as $oracle", ({ options, rate, reports, rates }) => {
-    const { base, plateau } = schedule.reduceOnPlateau(rate, options);
-    let state = plateau.initial;
+    const { base, reaction } = schedule.reduceOnPlateau(rate, options);
+    let state = reaction.initial;
     const found = reports.map((report, i) => {
-      state = JSON.parse(JSON.stringify(plateau.observe(state, report ?? Number.NaN)));
-      return plateau.rate(base.at(i, {}), state);
+      state = JSON.parse(JSON.stringify(reaction.observe(state, report ?? Number.NaN)));
+      return reaction.rate(base.at(i, {}), state);
     });
     expectRates(found, rates);
   });

@@ -1,5 +1,5 @@
 import { checkNumber } from "../range.ts";
-import type { StageForm } from "./form.ts";
+import { type StageForm, stageForm } from "./form.ts";
 import { fromEquation, type Schedule } from "./schedule.ts";
 
 /**
@@ -15,14 +15,13 @@ export function constant(rate: number): Schedule {
   return fromEquation("constant", { rate }, () => rate);
 }
 
-export const constantForm: StageForm = {
+export const constantForm: StageForm = stageForm({
   kind: "constant",
   equation: "a = a0",
   source: "torch.optim's default; optax.constant_schedule",
   options: {},
   word: "constant",
   text: "constant",
-  revive: ({ rate }) => constant(rate as number),
-  parse: (_, rate) => constant(rate),
-  format: () => "constant",
-};
+  phrases: [],
+  build: (rate) => constant(rate),
+});

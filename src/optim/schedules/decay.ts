@@ -1,6 +1,5 @@
 import { checkChoice, checkFlag, checkNames, checkNumber } from "../range.ts";
-import type { Reader } from "./reader.ts";
-import type { ScheduleData } from "./schedule.ts";
+import { flag, type Phrase } from "./phrases.ts";
 import type { TimeUnit } from "./span.ts";
 
 /** What the decays that are continuous in time, e^(-kt) and 1/(1 + kt), have in common. */
@@ -30,13 +29,16 @@ export const DECAY_OPTIONS: Readonly<Record<string, string>> = {
 };
 
 /** `0.05`, `0.05/st`, `0.05 staircase`. */
-export function parseDecay(reader: Reader): DecayOptions {
-  const decay = reader.number("k, as in 0.05 (per epoch) or 0.001/st (per step)");
-  const per = reader.accept("/") ? reader.timeUnit() : "epoch";
-  return { decay, per, staircase: reader.accept("staircase") };
-}
-
-export function formatDecay(data: ScheduleData): string {
-  const { decay, per, staircase } = data as DecayOptions;
-  return `${decay}${per === "step" ? "/st" : ""}${staircase ? " staircase" : ""}`;
-}
+export const DECAY_PHRASES: readonly Phrase[] = [
+  {
+    form: "k, as in 0.05 (per epoch) or 0.001/st (per step)",
+    required: true,
+    read(reader) {
+      if (!reader.peekNumber()) return undefined;
+      const decay = reader.number("k");
+      return { decay, per: reader.accept("/") ? reader.timeUnit() : "epoch" };
+    },
+    write: ({ decay, per }) => `${String(decay)}${per === "step" ? "/st" : ""}`,
+  },
+  flag("staircase", "staircase"),
+];

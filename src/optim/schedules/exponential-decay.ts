@@ -1,6 +1,6 @@
 import { exp } from "../../core/math.ts";
-import { checkDecay, DECAY_OPTIONS, type DecayOptions, formatDecay, parseDecay } from "./decay.ts";
-import type { StageForm } from "./form.ts";
+import { checkDecay, DECAY_OPTIONS, DECAY_PHRASES, type DecayOptions } from "./decay.ts";
+import { type StageForm, stageForm } from "./form.ts";
 import { fromEquation, type Schedule } from "./schedule.ts";
 import { timeAt } from "./span.ts";
 
@@ -27,14 +27,13 @@ export function exponentialDecay(rate: number, options: DecayOptions): Schedule 
   });
 }
 
-export const exponentialDecayForm: StageForm = {
+export const exponentialDecayForm: StageForm = stageForm({
   kind: "exponentialDecay",
   equation: "a = a0 e^(-k t)",
   source: 'CS231n, "training neural networks, part 2"; torch.optim.lr_scheduler.ExponentialLR',
   options: DECAY_OPTIONS,
   word: "exp",
   text: "exp 0.05",
-  revive: ({ kind: _, rate, ...options }) => exponentialDecay(rate as number, options as DecayOptions),
-  parse: (reader, rate) => exponentialDecay(rate, parseDecay(reader)),
-  format: (data) => `exp ${formatDecay(data)}`,
-};
+  phrases: DECAY_PHRASES,
+  build: (rate, options) => exponentialDecay(rate, options as DecayOptions),
+});

@@ -1,5 +1,5 @@
-import { checkDecay, DECAY_OPTIONS, type DecayOptions, formatDecay, parseDecay } from "./decay.ts";
-import type { StageForm } from "./form.ts";
+import { checkDecay, DECAY_OPTIONS, DECAY_PHRASES, type DecayOptions } from "./decay.ts";
+import { type StageForm, stageForm } from "./form.ts";
 import { fromEquation, type Schedule } from "./schedule.ts";
 import { timeAt } from "./span.ts";
 
@@ -26,14 +26,13 @@ export function inverseTimeDecay(rate: number, options: DecayOptions): Schedule 
   });
 }
 
-export const inverseTimeDecayForm: StageForm = {
+export const inverseTimeDecayForm: StageForm = stageForm({
   kind: "inverseTimeDecay",
   equation: "a = a0 / (1 + k t)",
   source: 'CS231n, "training neural networks, part 2"; keras.optimizers.schedules.InverseTimeDecay',
   options: DECAY_OPTIONS,
   word: "1/t",
   text: "1/t 0.1",
-  revive: ({ kind: _, rate, ...options }) => inverseTimeDecay(rate as number, options as DecayOptions),
-  parse: (reader, rate) => inverseTimeDecay(rate, parseDecay(reader)),
-  format: (data) => `1/t ${formatDecay(data)}`,
-};
+  phrases: DECAY_PHRASES,
+  build: (rate, options) => inverseTimeDecay(rate, options as DecayOptions),
+});

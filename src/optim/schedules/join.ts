@@ -1,6 +1,7 @@
 import { OptionError } from "../../core/errors.ts";
 import { checkNames, show } from "../range.ts";
 import type { ScheduleForm } from "./form.ts";
+import { refuseReactive } from "./reactive.ts";
 import { fromEquation, isSchedule, type RunLength, type Schedule, type ScheduleData } from "./schedule.ts";
 import { readSpan, SPAN_NAMES, type SpanOptions, stepsOf } from "./span.ts";
 
@@ -33,11 +34,7 @@ export function join(stages: readonly Stage[]): Join {
     const { schedule } = stage;
     if (!isSchedule(schedule))
       throw new OptionError(`${where}: got schedule = ${show(schedule)}; expected a schedule.`, owner);
-    if (schedule.kind === "reduceOnPlateau")
-      throw new OptionError(
-        `${where}: got reduceOnPlateau; expected it around the whole, as reduceOnPlateau(join([...])).`,
-        owner,
-      );
+    refuseReactive(where, schedule, owner);
     const span = readSpan(where, stage);
     const last = i === stages.length - 1;
     if (last !== (span === undefined))

@@ -1,23 +1,18 @@
-import { OptionError } from "../../core/errors.ts";
-import { show } from "../range.ts";
-import { constant } from "./constant.ts";
-import type { ScheduleForm } from "./form.ts";
-import { type Plateau, type PlateauOptions, plateau } from "./plateau.ts";
-import { fromEquation, type Hyper, isSchedule, type Schedule } from "./schedule.ts";
+import type { ReactiveForm } from "./form.ts";
+import * as phrase from "./phrases.ts";
+import { PLATEAU_DEFAULTS, PLATEAU_OPTIONS, type PlateauOptions, type PlateauState, plateau } from "./plateau.ts";
+import { FACTOR_PHRASE, type Reactive, reactive, reactiveForm, WATCH_PHRASES } from "./reactive.ts";
+import type { Hyper, ScheduleData } from "./schedule.ts";
 
-export type ReduceOnPlateau = Schedule & {
-  readonly kind: "reduceOnPlateau";
-  readonly base: Schedule;
-  readonly plateau: Plateau;
-};
+export type ReduceOnPlateau = Reactive<"reduceOnPlateau", PlateauState>;
 
 /**
  * Multiplies the rate by `factor` whenever a validation metric stops improving. A factor on the rate or schedule given:
- * `at` is that schedule's own, and whoever runs the training reports to `plateau` after each epoch, keeps its state and
- * uses `plateau.rate(at(step), state)`.
+ * `at` is that schedule's own, and whoever runs the training reports to `reaction` after each epoch, keeps its state and
+ * uses `reaction.rate(at(step), state)`.
  *
- * Defaults are the lecture's (factor 0.5, as soon as the validation loss is not the best so far); `like: "pytorch"` and
- * `like: "keras"` bring theirs, numbers and counting. Options: see `PlateauOptions`.
+ * Defaults are the lecture's (factor 0.5, as soon as the validation loss is not the best so far); `like` "pytorch", "keras", "optax"
+ * or "fastai" brings theirs, numbers and counting. Options: see `PlateauOptions`.
  *
  * Text form: `"plateau 0.5"`, `"plateau 0.1 patience 10"`, `"cosine * plateau 0.5"`. Throws OptionError for a value out of
  * range, and for a plateau on a plateau.
@@ -25,43 +20,41 @@ export type ReduceOnPlateau = Schedule & {
  * Source: CS231n, "training neural networks, part 2".
  *
  * @example
- * const { plateau } = schedule.reduceOnPlateau(0.1, { factor: 0.5, patience: 1 });
- * const state = [0.9, 0.8, 0.8, 0.8].reduce(plateau.observe, plateau.initial);
- * plateau.rate(0.1, state) // -> 0.05
+ * const { reaction } = schedule.reduceOnPlateau(0.1, { factor: 0.5, patience: 1 });
+ * const state = [0.9, 0.8, 0.8, 0.8].reduce(reaction.observe, reaction.initial);
+ * reaction.rate(0.1, state) // -> 0.05
  */
 export function reduceOnPlateau(rate: Hyper, options: PlateauOptions = {}): ReduceOnPlateau {
-  const owner = "reduceOnPlateau";
-  const base = isSchedule(rate) ? rate : constant(rate);
-  if (base.kind === owner)
-    throw new OptionError(`${owner}: got a plateau; expected a rate or another schedule.`, owner);
-  const decision = plateau(options);
-  const schedule = fromEquation(owner, { base: base.toJSON(), ...decision.options }, (step, run) => base.at(step, run));
-  return { ...schedule, base, plateau: decision };
+  return reactive("reduceOnPlateau", rate, plateau(options));
 }
 
-/** Narrows to the schedule whose `plateau` wants reports. */
-export function isReduceOnPlateau(value: unknown): value is ReduceOnPlateau {
-  return isSchedule(value) && value.kind === "reduceOnPlateau";
-}
+const usual =
+  <K extends keyof (typeof PLATEAU_DEFAULTS)["lecture"]>(key: K) =>
+  (data: ScheduleData) =>
+    PLATEAU_DEFAULTS[(data as PlateauOptions).like ?? "lecture"][key];
 
-export const reduceOnPlateauForm: ScheduleForm = {
+export const reduceOnPlateauForm: ReactiveForm = reactiveForm({
   kind: "reduceOnPlateau",
   equation: "a = a(t) factor^n, n = times that the validation metric stopped improving",
   source: 'CS231n, "training neural networks, part 2"; torch.optim.lr_scheduler.ReduceLROnPlateau',
-  options: {
-    factor: "what the rate is multiplied by; default 0.5 (like pytorch, keras: 0.1)",
-    patience: "reports without improvement that are borne; default 0 (like pytorch, keras: 10)",
-    threshold: "how much better a report must be; default 0 (like pytorch, keras: 1e-4)",
-    cooldown: "reports after a reduction that do not count; default 0",
-    minRate: "the rate is never reduced below this; default 0",
-    like: 'whose counting and defaults: "lecture" (default), "pytorch", "keras"',
-    mode: '"min" (default) or "max"',
-    watch: 'the validation metric: "loss" (default), "error" (1 - accuracy) or another',
-  },
+  options: PLATEAU_OPTIONS,
+  conventions:
+    "PyTorch reduces when more than `patience` reports in a row bring nothing, Keras, optax and fastai at `patience` of them; PyTorch and optax ask for an improvement of 1e-4 of the best, Keras of 1e-4, the lecture and fastai of any; Keras counts the report that ends a cooldown",
+  word: "plateau",
   text: "plateau 0.5",
-  revive({ kind: _, base, ...options }, child) {
-    if (typeof base !== "object")
-      throw new OptionError(`reduceOnPlateau: got base = ${show(base)}; expected a schedule.`);
-    return reduceOnPlateau(child(base), options);
-  },
-};
+  phrases: [
+    FACTOR_PHRASE,
+    phrase.number("patience", "patience", usual("patience")),
+    phrase.number("threshold", "threshold", usual("threshold")),
+    phrase.choice(["relative", "absolute"], "thresholdMode", usual("thresholdMode")),
+    phrase.number("atol", "atol", 0),
+    phrase.number("cooldown", "cooldown", 0),
+    phrase.number("min", "minRate", 0),
+    phrase.number("minscale", "minScale", 0),
+    phrase.number("eps", "eps", usual("eps")),
+    phrase.number("average", "average", 1),
+    ...WATCH_PHRASES,
+    phrase.choice(["lecture", "pytorch", "keras", "optax", "fastai"], "like", "lecture", "like"),
+  ],
+  build: (base, options) => reduceOnPlateau(base, options),
+});

@@ -1,5 +1,5 @@
 import { OptionError } from "../../core/errors.ts";
-import { checkNumber } from "../range.ts";
+import { checkNames, checkNumber } from "../range.ts";
 import type { RunLength } from "./schedule.ts";
 
 /** A length of training: optimizer steps, epochs, or a fraction of the steps that the schedule sees. */
@@ -53,6 +53,27 @@ export function stepsOf(owner: string, span: Span, run: RunLength): number {
   if ("steps" in span) return span.steps;
   if ("epochs" in span) return Math.round(span.epochs * stepsPerEpoch(owner, run));
   return Math.round(span.fraction * totalSteps(owner, run));
+}
+
+/** The span in steps, the whole run where there is none, without rounding: for shapes that need not begin at a step. Above 0. */
+export function lengthOf(owner: string, span: Span | undefined, run: RunLength): number {
+  if (span === undefined) return totalSteps(owner, run);
+  if ("fraction" in span) return span.fraction * totalSteps(owner, run);
+  return "steps" in span ? span.steps : span.epochs * stepsPerEpoch(owner, run);
+}
+
+/** A span that an option holds, checked. */
+export function checkSpan(owner: string, name: string, value: unknown): Span {
+  checkNames(`${owner}: ${name}`, value, SPAN_NAMES);
+  const span = readSpan(`${owner}: ${name}`, value as SpanOptions);
+  if (span === undefined)
+    throw new OptionError(`${owner}: got no length for ${name}; expected one of ${SPAN_NAMES.join(", ")}.`, owner);
+  return span;
+}
+
+/** Whole steps of the span, or of the run where there is none. */
+export function wholeSteps(owner: string, span: Span | undefined, run: RunLength): number {
+  return span === undefined ? totalSteps(owner, run) : stepsOf(owner, span, run);
 }
 
 /** t of e^(-kt) and 1/(1 + kt): steps or epochs since the start, whole ones only when `staircase`. */

@@ -1,7 +1,7 @@
 import { OptionError } from "../../core/errors.ts";
 import { pow } from "../../core/math.ts";
 import { checkNames, checkNumber } from "../range.ts";
-import type { StageForm } from "./form.ts";
+import { type StageForm, stageForm } from "./form.ts";
 import { formatSpan } from "./reader.ts";
 import { fromEquation, type Schedule } from "./schedule.ts";
 import { stepsPerEpoch } from "./span.ts";
@@ -54,10 +54,12 @@ export function stepDecay(rate: number, options: StepDecayOptions = {}): Schedul
   });
 }
 
-export const stepDecayForm: StageForm = {
+export const stepDecayForm: StageForm = stageForm({
   kind: "stepDecay",
   equation: "a = a0 factor^floor(epoch / everyEpochs)",
   source: 'CS231n, "training neural networks, part 2"; torch.optim.lr_scheduler.StepLR',
+  conventions:
+    "the first step of an epoch is the first at the new rate, as in all frameworks where the schedule moves after each epoch",
   options: {
     everyEpochs: "epochs between two reductions; default 5",
     everySteps: "steps between two reductions, instead of epochs",
@@ -65,19 +67,23 @@ export const stepDecayForm: StageForm = {
   },
   word: "step",
   text: "step 0.5/5ep",
-  revive: ({ kind: _, rate, ...options }) => stepDecay(rate as number, options),
-  parse(reader, rate) {
-    const factor = reader.number("a factor and a length, as in 0.5/5ep");
-    if (!reader.accept("/")) throw reader.fail('"/" and a length, as in 0.5/5ep');
-    const every = reader.span("a length, as in 5ep or 2000st");
-    if ("fraction" in every) throw reader.fail("a length in epochs (ep) or steps (st) before this");
-    return stepDecay(
-      rate,
-      "steps" in every ? { factor, everySteps: every.steps } : { factor, everyEpochs: every.epochs },
-    );
-  },
-  format: (data) => {
-    const { factor, everySteps, everyEpochs } = data as StepDecayOptions;
-    return `step ${factor}/${formatSpan(everySteps === undefined ? { epochs: everyEpochs ?? 5 } : { steps: everySteps })}`;
-  },
-};
+  phrases: [
+    {
+      form: "a factor and a length, as in 0.5/5ep",
+      required: true,
+      read(reader) {
+        if (!reader.peekNumber()) return undefined;
+        const factor = reader.number("a factor");
+        if (!reader.accept("/")) throw reader.fail('"/" and a length, as in 0.5/5ep');
+        const every = reader.span("a length, as in 5ep or 2000st");
+        if ("fraction" in every) throw reader.fail("a length in epochs (ep) or steps (st) before this");
+        return "steps" in every ? { factor, everySteps: every.steps } : { factor, everyEpochs: every.epochs };
+      },
+      write(data) {
+        const { factor, everySteps, everyEpochs } = data as StepDecayOptions;
+        return `${factor}/${formatSpan(everySteps === undefined ? { epochs: everyEpochs ?? 5 } : { steps: everySteps })}`;
+      },
+    },
+  ],
+  build: (rate, options) => stepDecay(rate, options),
+});
