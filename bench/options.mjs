@@ -20,7 +20,7 @@ contender, rounds interleaved, so that a machine that slows down slows all of th
   --against <folder>   beside this build another one: its dist folder
   --dist <folder>      the build to measure; default dist of this repository
   --no-torch           leave PyTorch out
-  --rounds <n>         samples of each contender; default 11, of update rules 5
+  --rounds <n>         samples of each contender; default 11, of update rules 4
   --phases             how the step divides over sample, forward, backward and update
   --save               write bench/results/<date>.json
   --json               print that JSON instead of the tables
@@ -99,7 +99,7 @@ export function readOptions(args) {
     against: values.against ? resolve(values.against) : undefined,
     torch: !values["no-torch"],
     rounds: rounds?.[0] ?? (values.quick ? 3 : 11),
-    updateRounds: rounds?.[0] ?? (values.quick ? 2 : 5),
+    updateRounds: rounds?.[0] ?? (values.quick ? 2 : 4),
     phases: values.phases,
     save: values.save,
     json: values.json,
