@@ -1,9 +1,10 @@
 import keras
+import optax
 import torch
 
 from adam import adam
 from clip import chain
-from common import Case, at, keras_run, per_leaf, torch_run
+from common import MATRICES, Case, at, keras_run, optax_run, per_leaf, torch_run
 from momentum import lecture, pytorch
 
 DROPPING = {"kind": "stepDecay", "rate": 0.02, "everySteps": 5, "factor": 0.4}
@@ -11,6 +12,8 @@ DROPPING = {"kind": "stepDecay", "rate": 0.02, "everySteps": 5, "factor": 0.4}
 
 @per_leaf
 def add_decayed_weights(u, x, s, t, h):
+    if h.get("params") == "matrix" and x.ndim < 2:
+        return u
     if h.get("mode") == "decoupled":
         return u - h["rate"] * h["weightDecay"] * x
     return u + h["weightDecay"] * x
@@ -52,4 +55,15 @@ def cases():
                 lambda t: {"learning_rate": at(DROPPING, t)},
             )
         },
+    )
+    masked = lambda params: [x.ndim >= 2 for x in params]
+    yield Case(
+        "coupled, matrices only, momentum",
+        *chain(part(weightDecay=0.2, params="matrix"), (pytorch, "momentum", torch_momentum)),
+        {
+            "optax.add_decayed_weights": lambda p: optax_run(
+                lambda: optax.chain(optax.add_decayed_weights(0.2, masked), optax.sgd(0.02, 0.9)), p
+            )
+        },
+        problems=MATRICES[:1],
     )

@@ -68,10 +68,13 @@ const moments = (values: readonly number[]) => {
   return { mean, variance, kurtosis: fourth };
 };
 
-test("addNoise adds normal noise of variance eta / t^gamma, other noise to each parameter and step", async () => {
+test.each([
+  ["addNoise", optim.chain(optim.addNoise(0.04, { gamma: 0.55 }), optim.sgd(1))],
+  ["noisySgd", optim.noisySgd(1, { eta: 0.04, gamma: 0.55 })],
+])("%s adds normal noise of variance eta / t^gamma, other noise to each parameter and step", async (_, noisy) => {
   const n = 4000;
   const zeros = Array<number>(n).fill(0);
-  const rule = await fedRule(optim.chain(optim.addNoise(0.04, { gamma: 0.55 }), optim.sgd(1)), { a: zeros, b: zeros });
+  const rule = await fedRule(noisy, { a: zeros, b: zeros });
   let before = { a: zeros, b: zeros } as Record<string, readonly number[]>;
   const drawn: number[][] = [];
   for (let t = 1; t <= 3; t++) {
