@@ -77,6 +77,7 @@ export { type MaskedOptions, masked } from "./masked.ts";
 export { type MechanizeOptions, type MechanizeState, mechanize } from "./mechanize.ts";
 export { type MomentumOptions, type MomentumState, momentum } from "./momentum.ts";
 export { type MomoAdamOptions, type MomoAdamState, type MomoOptions, type MomoState, momo, momoAdam } from "./momo.ts";
+export { type MuonOptions, muon } from "./muon.ts";
 export { type NadamOptions, type NadamState, nadam } from "./nadam.ts";
 export { type NoisySgdOptions, noisySgd } from "./noisy-sgd.ts";
 export { type NovogradOptions, type NovogradState, novograd } from "./novograd.ts";

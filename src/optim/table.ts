@@ -41,6 +41,7 @@ import { maskedRule } from "./masked.ts";
 import { mechanizeRule } from "./mechanize.ts";
 import { momentumRule } from "./momentum.ts";
 import { momoAdamRule, momoRule } from "./momo.ts";
+import { muonRule } from "./muon.ts";
 import { nadamRule } from "./nadam.ts";
 import { noisySgdRule } from "./noisy-sgd.ts";
 import { novogradRule } from "./novograd.ts";
@@ -108,6 +109,7 @@ export const table: readonly Rule[] = [
   momoRule,
   momoAdamRule,
   sophiaRule,
+  muonRule,
   lbfgsRule,
   scheduleFreeSgdRule,
   scheduleFreeAdamwRule,

@@ -155,8 +155,8 @@ describe.each(golden)("$file", ({ cases }) => {
   });
 
   test.each(cases)("$name: any hyperparameter changes without compiling again", async ({ config, trajectories }) => {
-    // Patterns of groups are for the parameters of the problem that they were written for.
-    const problem = problems[isDeepStrictEqual(Object.keys(trajectories), ["mlp"]) ? "mlp" : "quadratic"] as Problem;
+    // Patterns of groups are for the parameters of the problem that they were written for, matrix rules for matrices.
+    const problem = problems["quadratic" in trajectories ? "quadratic" : "mlp"] as Problem;
     let compiled = 0;
     const reference = referenceBackend();
     const backend: Backend = {
