@@ -1,5 +1,5 @@
 import type { Phrase } from "./phrases.ts";
-import type { Reactive } from "./reactive.ts";
+import type { Reactive } from "./reaction.ts";
 import type { Schedule, ScheduleData } from "./schedule.ts";
 
 /** One row of the schedules' table: what the documentation lists, `fromJSON` rebuilds and the command line reads. */
