@@ -4,7 +4,7 @@ import { constant } from "./constant.ts";
 import type { ReactiveForm } from "./form.ts";
 import { choice, type Phrase } from "./phrases.ts";
 import type { Reaction, ReactionState, Reactive } from "./reaction.ts";
-import { fromEquation, type Hyper, isSchedule, type Schedule, type ScheduleData } from "./schedule.ts";
+import { fromEquation, type Hyper, isSchedule, type Schedule } from "./schedule.ts";
 
 export type { Reaction, ReactionState, Reactive } from "./reaction.ts";
 
