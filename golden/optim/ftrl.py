@@ -27,7 +27,7 @@ def case(name, options, make, hypers=lambda t: {}):
 
 
 def cases():
-    yield case("defaults", {"rate": 0.5}, lambda: keras.optimizers.Ftrl(0.5))
+    yield case("defaults", {"rate": 0.2}, lambda: keras.optimizers.Ftrl(0.2))
     other = {"power": 0.6, "initialAccumulator": 0.3, "l1": 0.05, "l2": 0.1, "l2Shrinkage": 0.02, "beta": 0.1}
     yield case(
         "all regularization, decay",
