@@ -270,7 +270,7 @@ def more_schedules():
     epoch = 7
     run = {"stepsPerEpoch": epoch, "totalSteps": 140}
     torch_lr, keras_lr = "torch.optim.lr_scheduler.", "keras.optimizers.schedules."
-    hf = "transformers.optimization."
+    hf = "the formula of transformers.optimization."
 
     def by_step(values):
         return lambda step: values[step]
@@ -503,12 +503,12 @@ def more_schedules():
     ):
         yield row(
             f"one cycle, like fastai: {what}", {"kind": "oneCycle", "like": "fastai", **config},
-            run, around(0, 35, 70, 138), lambda t, at=at: at(t / 140), "fastai.callback.schedule, fit_one_cycle",
+            run, around(0, 35, 70, 138), lambda t, at=at: at(t / 140), "the formula of fastai.callback.schedule, fit_one_cycle",
         )
     flat = fastai_combined([0.75, 0.25], [lambda p: 0.1, lambda p: fastai_cosine(0.1, 0.1 / 1e5, p)])
     yield row(
         "flat, then cosine", {"kind": "flatCosine", "rate": 0.1},
-        run, around(0, 105, 120, 138), lambda t: flat(t / 140), "fastai.callback.schedule, fit_flat_cos",
+        run, around(0, 105, 120, 138), lambda t: flat(t / 140), "the formula of fastai.callback.schedule, fit_flat_cos",
     )
 
     # warm-up shapes, warm-up-stable-decay
@@ -729,7 +729,7 @@ def plateaus():
         "like pytorch, larger is better by a number", {"like": "pytorch", "patience": 0, "threshold": 0.05, "thresholdMode": "absolute", "mode": "max"},
         RISING, torch_plateau(RISING, 0.1, mode="max", patience=0, threshold=0.05, threshold_mode="abs"), torch_name,
     )
-    optax_name, fastai_name = "optax.contrib.reduce_on_plateau", "fastai.callback.tracker.ReduceLROnPlateau"
+    optax_name, fastai_name = "optax.contrib.reduce_on_plateau", "the formula of fastai.callback.tracker.ReduceLROnPlateau"
     for patience in (1, 2):
         yield case(
             f"like optax, patience {patience}", {"like": "optax", "patience": patience}, NOISY,

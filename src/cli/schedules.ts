@@ -42,7 +42,7 @@ export function showSchedule(screen: Screen, name: string, ascii: boolean): void
   }
   if (form.text === undefined) return;
   screen.line();
-  screen.line(`  --schedule "${form.text}", at rate 0.1 in 10 epochs of 100 steps:`);
+  screen.line(`  ${wrap(`--schedule "${form.text}", at rate 0.1 in 10 epochs of 100 steps:`, 2)}`);
   const run = { stepsPerEpoch: 100, totalSteps: 1000 };
   const { at } = parseSchedule(form.text, 0.1);
   const values = Float64Array.from({ length: run.totalSteps }, (_, step) => at(step, run));
