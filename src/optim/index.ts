@@ -8,6 +8,7 @@ export {
 export { type AcpropOptions, type AcpropState, acprop } from "./acprop.ts";
 export { type AdabeliefOptions, type AdabeliefState, adabelief } from "./adabelief.ts";
 export { type AdadeltaOptions, type AdadeltaState, adadelta } from "./adadelta.ts";
+export { type AdafactorOptions, type AdafactorState, adafactor } from "./adafactor.ts";
 export { type AdagradOptions, type AdagradState, adagrad } from "./adagrad.ts";
 export { type AdamOptions, type AdamState, adam } from "./adam.ts";
 export { type AdamaxOptions, type AdamaxState, adamax } from "./adamax.ts";

@@ -2,6 +2,7 @@ import { accumulateRule, applyEveryRule } from "./accumulate.ts";
 import { acpropRule } from "./acprop.ts";
 import { adabeliefRule } from "./adabelief.ts";
 import { adadeltaRule } from "./adadelta.ts";
+import { adafactorRule } from "./adafactor.ts";
 import { adagradRule } from "./adagrad.ts";
 import { adamRule } from "./adam.ts";
 import { adamaxRule } from "./adamax.ts";
@@ -109,6 +110,7 @@ export const table: readonly Rule[] = [
   momoRule,
   momoAdamRule,
   sophiaRule,
+  adafactorRule,
   muonRule,
   lbfgsRule,
   scheduleFreeSgdRule,
