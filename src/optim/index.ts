@@ -44,6 +44,7 @@ export { type EmaOptions, type EmaState, ema } from "./ema.ts";
 export { fromConfig } from "./from-config.ts";
 export { type FromageOptions, fromage } from "./fromage.ts";
 export { type FtrlOptions, type FtrlState, ftrl } from "./ftrl.ts";
+export { type GaloreOptions, type GaloreState, galore } from "./galore.ts";
 export {
   type AverageUpdatesState,
   averageUpdates,

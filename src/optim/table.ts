@@ -22,6 +22,7 @@ import { dpsgdRule, privateAggregateRule } from "./dpsgd.ts";
 import { emaRule } from "./ema.ts";
 import { fromageRule } from "./fromage.ts";
 import { ftrlRule } from "./ftrl.ts";
+import { galoreRule } from "./galore.ts";
 import {
   averageUpdatesRule,
   centralizeRule,
@@ -112,6 +113,7 @@ export const table: readonly Rule[] = [
   sophiaRule,
   adafactorRule,
   muonRule,
+  galoreRule,
   lbfgsRule,
   scheduleFreeSgdRule,
   scheduleFreeAdamwRule,
