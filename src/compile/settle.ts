@@ -10,10 +10,13 @@ const EVERY = 8;
 /** Keeps the low bits of the count that are 0 when state is to be settled. */
 export const SETTLE_MASK: number = EVERY - 1;
 
+/** Where the count of completed updates stands among the state. */
+export const COMPLETED = "completed";
+
 /** The count of completed updates among a program's state. Programs without one settle their state in each step. */
 export function countOf(program: Program): Var | undefined {
   return program.inputs.find(
     ({ path, role, value }) =>
-      path === "completed" && role === "state" && value.aval.dtype === "i32" && value.aval.shape.length === 0,
+      path === COMPLETED && role === "state" && value.aval.dtype === "i32" && value.aval.shape.length === 0,
   )?.value;
 }

@@ -18,6 +18,7 @@ import {
   type UpdateContext,
 } from "../trace/update-context.ts";
 import type { Backend, Executable, Feeds, RunOptions, RunReport, Store } from "./backend.ts";
+import { COMPLETED } from "./settle.ts";
 
 type TensorTree = Tree<Tensor>;
 type HostTree = Tree<HostArray>;
@@ -89,7 +90,6 @@ export type Inspect = (label: string, step: number, value: HostArray) => void;
 const printToConsole: Inspect = (label, step, { data }) =>
   console.log(`step ${step} ${label}: ${data.length === 1 ? data[0] : data}`);
 
-const COMPLETED = "completed";
 /** Before the labels of printed values, among the results. */
 const PRINTED = "print.";
 
