@@ -103,7 +103,9 @@ export function drawChart(chart: Chart, options: { width: number; height: number
   });
   const labels = Array.from({ length: height }, (_, row) => {
     const marked = row === 0 || row === height - 1 || row === Math.floor((height - 1) / 2);
-    return marked ? shortNumber(high - ((high - low) * row) / Math.max(1, height - 1)) : "";
+    // The lowest is exact: a rounding error would be written out where it is 0.
+    const value = row === height - 1 ? low : high - ((high - low) * row) / Math.max(1, height - 1);
+    return marked ? shortNumber(value) : "";
   });
   const margin = Math.max(...labels.map((label) => label.length));
   const drawn = cells.map((line, row) => {

@@ -1,6 +1,8 @@
 import { OptionError } from "../core/errors.ts";
 import { writeFileAtomic } from "../node/file-store.ts";
 import { parseSchedule } from "../optim/schedules/grammar.ts";
+import { isJoin } from "../optim/schedules/join.ts";
+import { isMultiply } from "../optim/schedules/multiply.ts";
 import { isReactive } from "../optim/schedules/reactive.ts";
 import type { RunLength, Schedule } from "../optim/schedules/schedule.ts";
 import { atFlag } from "./assemble.ts";
@@ -20,7 +22,12 @@ export type ScheduleFlags = {
 /** More are not told apart in a terminal. */
 const MAX_STEPS = 10_000_000;
 
-function valuesOf(schedule: Schedule, flags: ScheduleFlags, steps: number): Float64Array {
+/** The value at each step, with the reports given for schedules that react to them. */
+export function valuesOf(
+  schedule: Schedule,
+  flags: Pick<ScheduleFlags, "stepsPerEpoch" | "reports">,
+  steps: number,
+): Float64Array {
   const run: RunLength = { stepsPerEpoch: flags.stepsPerEpoch, totalSteps: steps };
   if (!isReactive(schedule)) return Float64Array.from({ length: steps }, (_, step) => schedule.at(step, run));
   const { base, reaction } = schedule;
@@ -35,8 +42,18 @@ function valuesOf(schedule: Schedule, flags: ScheduleFlags, steps: number): Floa
   });
 }
 
-/** Where a curve starts, peaks and ends: the numbers that a picture does not give. */
-function keyPoints(values: Float64Array): readonly (readonly [name: string, step: number])[] {
+/** Where the stages of a schedule after the first begin. */
+function stageStarts(schedule: Schedule, run: RunLength): readonly number[] {
+  if (isReactive(schedule)) return stageStarts(schedule.base, run);
+  if (isMultiply(schedule)) return schedule.factors.flatMap((factor) => stageStarts(factor, run));
+  return isJoin(schedule) ? schedule.starts(run).slice(1) : [];
+}
+
+/** Where a curve starts, peaks and ends and its stages change: the numbers that a picture does not give. */
+function keyPoints(
+  values: Float64Array,
+  stages: readonly number[],
+): readonly (readonly [name: string, step: number])[] {
   let [peak, least] = [0, 0];
   values.forEach((value, step) => {
     if (value > (values[peak] as number)) peak = step;
@@ -50,6 +67,7 @@ function keyPoints(values: Float64Array): readonly (readonly [name: string, step
   ] as const)
     if (step !== 0 && step !== last) points.push([name, step]);
   for (let quarter = 1; quarter <= 3; quarter++) points.push([`${25 * quarter}%`, Math.floor((last * quarter) / 4)]);
+  for (const [i, step] of stages.entries()) if (step < last) points.push([`stage ${i + 2}`, step]);
   points.push(["end", last]);
   return points.sort((a, b) => a[1] - b[1]);
 }
@@ -69,14 +87,15 @@ export async function drawSchedules(screen: Screen, specs: readonly string[], fl
   });
   const title = `rate ${flags.lr}, ${flags.epochs} epochs of ${flags.stepsPerEpoch} steps`;
   const width = Math.max(20, Math.min(66, screen.columns - 14));
-  for (const curve of curves) {
+  const run: RunLength = { stepsPerEpoch: flags.stepsPerEpoch, totalSteps: steps };
+  for (const [i, curve] of curves.entries()) {
     screen.line(`${screen.bold(curve.label)}   ${title}`);
     for (const line of drawChart(
       { curves: [curve], stepsPerEpoch: flags.stepsPerEpoch },
       { width, height: 11, ascii: flags.ascii },
     ))
       screen.line(line);
-    const points = keyPoints(curve.values).map(([name, step]) => {
+    const points = keyPoints(curve.values, stageStarts(schedules[i] as Schedule, run)).map(([name, step]) => {
       const epoch = Number((step / flags.stepsPerEpoch).toPrecision(4));
       return `  ${name.padEnd(8)}step ${String(step).padEnd(9)}epoch ${String(epoch).padEnd(8)}${shortNumber(curve.values[step] as number)}`;
     });

@@ -1,8 +1,11 @@
 import { OptionError } from "../core/errors.ts";
+import type { ScheduleForm } from "../optim/schedules/form.ts";
 import { parseSchedule } from "../optim/schedules/grammar.ts";
-import { table } from "../optim/schedules/table.ts";
+import { isReactive } from "../optim/schedules/reactive.ts";
+import { reactions, stages, table } from "../optim/schedules/table.ts";
 import { drawChart } from "./chart.ts";
 import { wrap } from "./help.ts";
+import { valuesOf } from "./schedule.ts";
 import type { Screen } from "./screen.ts";
 import { suggest } from "./settings.ts";
 
@@ -19,9 +22,16 @@ export function listSchedules(screen: Screen): void {
   screen.line('downhill schedule "warmup 5% | cosine" draws one; stages have "|" between them.');
 }
 
+/** A validation loss that falls and then stays, for schedules that react to one. */
+const REPORTS: readonly number[] = Array.from({ length: 20 }, (_, i) => 1 - 0.1 * Math.min(i, 7));
+
+/** The row whose kind or word in a text is meant. */
+const formOf = (name: string): ScheduleForm | undefined =>
+  table.find(({ kind }) => kind === name) ?? [...stages, ...reactions].find(({ word }) => word === name);
+
 /** `downhill schedules cosine`: one with its options, and how it looks. */
 export function showSchedule(screen: Screen, name: string, ascii: boolean): void {
-  const form = table.find(({ kind }) => kind === name);
+  const form = formOf(name);
   if (form === undefined)
     throw new OptionError(
       `schedules: got "${name}"; expected one that \`downhill schedules\` lists.${suggest(
@@ -42,10 +52,13 @@ export function showSchedule(screen: Screen, name: string, ascii: boolean): void
   }
   if (form.text === undefined) return;
   screen.line();
-  screen.line(`  ${wrap(`--schedule "${form.text}", at rate 0.1 in 10 epochs of 100 steps:`, 2)}`);
-  const run = { stepsPerEpoch: 100, totalSteps: 1000 };
-  const { at } = parseSchedule(form.text, 0.1);
-  const values = Float64Array.from({ length: run.totalSteps }, (_, step) => at(step, run));
-  const chart = { curves: [{ label: form.text, values }], stepsPerEpoch: run.stepsPerEpoch };
+  const schedule = parseSchedule(form.text, 0.1);
+  const reactive = isReactive(schedule);
+  const [epochs, stepsPerEpoch] = [reactive ? 20 : 10, 100];
+  const reports = reactive ? REPORTS : undefined;
+  const shown = `--schedule "${form.text}", at rate 0.1 in ${epochs} epochs of ${stepsPerEpoch} steps`;
+  screen.line(`  ${wrap(reactive ? `${shown}, with reports that fall for 8 epochs and then stay:` : `${shown}:`, 2)}`);
+  const values = valuesOf(schedule, { stepsPerEpoch, reports }, epochs * stepsPerEpoch);
+  const chart = { curves: [{ label: form.text, values }], stepsPerEpoch };
   for (const line of drawChart(chart, { width: 60, height: 7, ascii })) screen.line(`  ${line}`);
 }

@@ -269,7 +269,7 @@ export function parseFlag(name: string, given: string | boolean): Value {
   const where = setting.flag.split(" ")[0] as string;
   if (setting.kind === "list") return check(setting, [given], where);
   if (setting.kind === "scalar" && typeof given === "string" && !isNumber(given)) {
-    if (/^[a-z]/.test(given)) return check(setting, given, where);
+    if (/^(?:[a-z(]|1\/t)/i.test(given.trim())) return check(setting, given, where);
     throw new OptionError(`${where}: got "${given}"; expected ${setting.expected}.`, where);
   }
   if (setting.kind !== "number" && setting.kind !== "scalar") return check(setting, given, where);

@@ -2,8 +2,8 @@ import { OptionError } from "../../core/errors.ts";
 import { constant } from "./constant.ts";
 import type { StageForm } from "./form.ts";
 import { fromJSON } from "./from-json.ts";
-import { type Join, join, type Stage } from "./join.ts";
-import { type Multiply, multiply } from "./multiply.ts";
+import { isJoin, join, type Stage } from "./join.ts";
+import { isMultiply, multiply } from "./multiply.ts";
 import { readPhrases, writePhrases } from "./phrases.ts";
 import { isReactive, type Reactive } from "./reactive.ts";
 import { formatSpan, Reader } from "./reader.ts";
@@ -124,8 +124,6 @@ export function parseSchedule(text: string, baseRate: number): Schedule {
   return schedule;
 }
 
-const isJoin = (schedule: Schedule): schedule is Join => schedule.kind === "join";
-const isMultiply = (schedule: Schedule): schedule is Multiply => schedule.kind === "multiply";
 const isRepeat = (schedule: Schedule): schedule is Repeat => schedule.kind === "repeat";
 
 function formOf(schedule: Schedule): StageForm {

@@ -8,7 +8,14 @@ import { readSpan, SPAN_NAMES, type SpanOptions, stepsOf } from "./span.ts";
 /** A schedule and how long it lasts; the last stage lasts until the end and has no length. */
 export type Stage = SpanOptions & { readonly schedule: Schedule };
 
-export type Join = Schedule & { readonly kind: "join"; readonly stages: readonly Stage[] };
+export type Join = Schedule & {
+  readonly kind: "join";
+  readonly stages: readonly Stage[];
+  /** The step at which each stage begins. */
+  starts(run: RunLength): readonly number[];
+};
+
+export const isJoin = (schedule: Schedule): schedule is Join => schedule.kind === "join";
 
 /**
  * One schedule after another. Each stage counts steps and epochs from its own start, and the run it sees is the stage: so
@@ -59,7 +66,13 @@ export function join(stages: readonly Stage[]): Join {
     }
     throw new RangeError("join: the last stage has no end");
   };
-  return { ...fromEquation("join", data, at), stages: kept };
+  const starts = (run: RunLength): readonly number[] => {
+    const steps = [0];
+    for (const { span } of checked)
+      if (span !== undefined) steps.push((steps.at(-1) as number) + stepsOf(owner, span, run));
+    return steps;
+  };
+  return { ...fromEquation("join", data, at), stages: kept, starts };
 }
 
 export const joinForm: ScheduleForm = {

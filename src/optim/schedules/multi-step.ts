@@ -54,7 +54,7 @@ export const multiStepForm: StageForm = stageForm({
   },
   conventions: "PyTorch and optax have the new value at the boundary, Keras's PiecewiseConstantDecay one step later",
   word: "multistep",
-  text: "multistep 0.1 at 30ep,60ep",
+  text: "multistep 0.1 at 3ep,6ep",
   phrases: [...BOUNDARY_PHRASES, phrase.choice(["keras", "pytorch"], "like", "pytorch", "like")],
   build: (rate, options) => multiStep(rate, options as MultiStepOptions),
 });

@@ -6,6 +6,8 @@ import { fromEquation, isSchedule, type Schedule } from "./schedule.ts";
 
 export type Multiply = Schedule & { readonly kind: "multiply"; readonly factors: readonly Schedule[] };
 
+export const isMultiply = (schedule: Schedule): schedule is Multiply => schedule.kind === "multiply";
+
 /**
  * The product of schedules: a = a1(t) a2(t) ... Usually the first has the rate and the others begin or end at 1.
  *
