@@ -288,7 +288,7 @@ const end = fc.oneof(
   fc.record({ alpha: fc.double({ min: 0, max: 2, noNaN: true }) }),
 );
 const maybe = <T extends object>(options: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<Partial<T>> =>
-  fc.record(options, { requiredKeys: [] });
+  fc.record(options, { requiredKeys: [] }) as fc.Arbitrary<Partial<T>>;
 /** Steps alone: those of other units may be out of order. */
 const boundaries = fc
   .uniqueArray(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 4 })
