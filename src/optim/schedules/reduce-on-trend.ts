@@ -62,7 +62,7 @@ function fallOf(reports: readonly number[]): { readonly fall: number; readonly s
  * A plateau by the best report misfires after a spike: while the metric falls steadily from there, nothing is better than the best.
  * This one looks at the steps between the last `window` reports r since a reduction. m is the median size of the steps that are not 0,
  * F = sum of (r_i-1 - r_i), each clamped to +-2 m: a spike is no more than one large step. It is a plateau when F < `falls` m or
- * F < `threshold` times the median |r|. A steady fall of any slope has F = (window - 1) m, with a spike in it at least (window - 4) m;
+ * F < `threshold` times the median |r|. A fall of equal steps has F = (window - 1) m, with a spike in it at least (window - 4) m;
  * noise around a level has F near 0, with a standard deviation below 2 m. Noise larger than the steps hides
  * a fall: where reports scatter by twice the fall between two of them or more, it is taken for a plateau; a longer window helps. After
  * a reduction the window fills anew. A report that is not
