@@ -152,6 +152,19 @@ class Matrices:
         return [a.T @ (a @ w - y), h * (k - b), c - 1]
 
 
+class Square(Matrices):
+    """The same with A and W square: from the first step on gradients span all directions of every axis."""
+
+    name = "square"
+
+    def __init__(self):
+        super().__init__()
+        wave = lambda shape, scale, phase: np.round(scale * np.sin(1.3 * np.arange(np.prod(shape)) + phase), 3).reshape(shape)
+        self.data["a"] = (wave((4, 4), 0.4, 0.4) + np.diag([1.2, 0.9, 0.7, 1.5])).round(3).tolist()
+        self.data["y"] = (wave((4, 4), 1.1, 2.0) + np.diag([1.0, -2.0, 1.5, -0.5])).round(3).tolist()
+        self.data["start"] = {**self.data["start"], "weight": wave((4, 4), 0.9, 0.9).tolist()}
+
+
 class Pairs:
     """sum over (i, j, y) of max(0, 1 - y (<w_i, w_j> + b_i)): at each point some rows have no gradient."""
 
@@ -186,6 +199,8 @@ class Pairs:
 PROBLEMS = (Quadratic(), Rosenbrock(), Mlp())
 #: For rules that treat matrices apart: `Case(..., problems=MATRICES)`.
 MATRICES = (Mlp(), Matrices())
+#: For rules that have directions of their own for each axis, which must not be left to rounding.
+SQUARE = (Square(),)
 #: For rules that treat rows without gradient apart.
 ROWS = (Pairs(), Quadratic())
 

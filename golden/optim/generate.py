@@ -9,7 +9,7 @@ import sys
 here = pathlib.Path(__file__).parent
 sys.path.insert(0, str(here))
 
-from common import MATRICES, PROBLEMS, ROWS, VERSIONS  # noqa: E402
+from common import MATRICES, PROBLEMS, ROWS, SQUARE, VERSIONS  # noqa: E402
 
 
 def write(path, value):
@@ -21,7 +21,7 @@ def write(path, value):
 
 scripts = sorted(p.stem for p in here.glob("*.py") if p.stem not in ("common", "generate"))
 next(p for p in PROBLEMS if p.name == "mlp").check()
-write(here / "problems.json", {p.name: p.data for p in (*PROBLEMS, *MATRICES, *ROWS)})
+write(here / "problems.json", {p.name: p.data for p in (*PROBLEMS, *MATRICES, *SQUARE, *ROWS)})
 for name in sys.argv[1:] or scripts:
     cases = [case.record() for case in importlib.import_module(name).cases()]
     rule = name.replace("_", "-")

@@ -108,6 +108,7 @@ export {
   scheduleFreeSgd,
 } from "./schedule-free-rules.ts";
 export { sgd } from "./sgd.ts";
+export { type ShampooOptions, type ShampooState, shampoo } from "./shampoo.ts";
 export { type SignumOptions, type SignumState, signSgd, signum } from "./sign-sgd.ts";
 export {
   type SimplifiedAdemamixOptions,
@@ -123,6 +124,7 @@ export {
   skipNonFinite,
 } from "./skip.ts";
 export { type Sm3Options, type Sm3State, sm3 } from "./sm3.ts";
+export { type SoapOptions, type SoapState, soap } from "./soap.ts";
 export { type SophiaOptions, type SophiaState, sophia } from "./sophia.ts";
 export { type SparseAdamOptions, type SparseAdamState, sparseAdam } from "./sparse-adam.ts";
 export { type SwaOptions, type SwaState, swa } from "./swa.ts";

@@ -57,10 +57,12 @@ import { samRule } from "./sam.ts";
 import { scheduleFreeRule } from "./schedule-free.ts";
 import { scheduleFreeAdamwRule, scheduleFreeSgdRule } from "./schedule-free-rules.ts";
 import { sgdRule } from "./sgd.ts";
+import { shampooRule } from "./shampoo.ts";
 import { signSgdRule, signumRule } from "./sign-sgd.ts";
 import { simplifiedAdemamixRule } from "./simplified-ademamix.ts";
 import { skipExplodingRule, skipNonFiniteRule } from "./skip.ts";
 import { sm3Rule } from "./sm3.ts";
+import { soapRule } from "./soap.ts";
 import { sophiaRule } from "./sophia.ts";
 import { sparseAdamRule } from "./sparse-adam.ts";
 import { swaRule } from "./swa.ts";
@@ -113,6 +115,8 @@ export const table: readonly Rule[] = [
   sophiaRule,
   adafactorRule,
   muonRule,
+  shampooRule,
+  soapRule,
   galoreRule,
   lbfgsRule,
   scheduleFreeSgdRule,

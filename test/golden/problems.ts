@@ -12,9 +12,8 @@ type Data = {
     readonly y: number[][];
     readonly start: Readonly<Record<"hidden" | "output", { readonly weight: number[][]; readonly bias: number[] }>>;
   };
-  readonly matrices: Readonly<Record<"a" | "y" | "h" | "b", Nested>> & {
-    readonly start: Readonly<Record<"weight" | "kernel" | "vector", Nested>>;
-  };
+  readonly matrices: MatricesData;
+  readonly square: MatricesData;
   readonly pairs: {
     readonly pairs: [i: number, j: number, y: number][];
     readonly weight: Nested;
@@ -22,9 +21,13 @@ type Data = {
   };
 };
 
+type MatricesData = Readonly<Record<"a" | "y" | "h" | "b", Nested>> & {
+  readonly start: Readonly<Record<"weight" | "kernel" | "vector", Nested>>;
+};
+
 type Nested = readonly (number | Nested)[];
 
-const { quadratic, rosenbrock, mlp, matrices, pairs }: Data = JSON.parse(
+const { quadratic, rosenbrock, mlp, matrices, square, pairs }: Data = JSON.parse(
   readFileSync(new URL("../../golden/optim/problems.json", import.meta.url), "utf8"),
 );
 
@@ -49,6 +52,26 @@ export type Problem = {
   /** The examples of whose losses the loss is the mean. */
   readonly examples?: (params: Tree<Tensor>) => Examples;
 };
+
+/** |A W - Y|² / 2 + sum h (k - b)² / 2 + |c|² / 2 - sum c. */
+function ofMatrices(data: MatricesData): Problem {
+  return {
+    start: {
+      weight: doubles(data.start.weight),
+      kernel: doubles(data.start.kernel),
+      vector: doubles(data.start.vector),
+    },
+    loss(params) {
+      const { weight, kernel, vector } = params as Readonly<Record<"weight" | "kernel" | "vector", Tensor>>;
+      const given = (name: "a" | "y" | "h" | "b"): Tensor => weight.constant(doubles(data[name]));
+      const half = (x: Tensor): Tensor => x.sum().mul(0.5);
+      return half(given("a").matmul(weight).sub(given("y")).square())
+        .add(half(kernel.sub(given("b")).square().mul(given("h"))))
+        .add(half(vector.square()))
+        .sub(vector.sum());
+    },
+  };
+}
 
 export const problems: Readonly<Record<string, Problem>> = {
   /** sum_i h_i (x_i - b_i)² / 2 */
@@ -116,23 +139,9 @@ export const problems: Readonly<Record<string, Problem>> = {
         },
       };
     },
-  } /** |A W - Y|² / 2 + sum h (k - b)² / 2 + |c|² / 2 - sum c. */,
-  matrices: {
-    start: {
-      weight: doubles(matrices.start.weight),
-      kernel: doubles(matrices.start.kernel),
-      vector: doubles(matrices.start.vector),
-    },
-    loss(params) {
-      const { weight, kernel, vector } = params as Readonly<Record<"weight" | "kernel" | "vector", Tensor>>;
-      const given = (name: "a" | "y" | "h" | "b"): Tensor => weight.constant(doubles(matrices[name]));
-      const half = (x: Tensor): Tensor => x.sum().mul(0.5);
-      return half(given("a").matmul(weight).sub(given("y")).square())
-        .add(half(kernel.sub(given("b")).square().mul(given("h"))))
-        .add(half(vector.square()))
-        .sub(vector.sum());
-    },
   },
+  matrices: ofMatrices(matrices),
+  square: ofMatrices(square),
   /** sum over (i, j, y) of max(0, 1 - y (<w_i, w_j> + b_i)). */
   pairs: {
     start: { weight: doubles(pairs.weight), bias: doubles(pairs.bias) },
