@@ -84,7 +84,7 @@ def matrix(g, x, s, t, h, like, nesterov):
         "matchRmsAdamw": h.get("rms", 0.2) * math.sqrt(max(out, into)),
         "spectralUnclamped": math.sqrt(out / into),
         "none": 1,
-    }[h.get("scale", "matchRmsAdamw" if like == "keras" else "original")]
+    }[h.get("adjustRate", "matchRmsAdamw" if like == "keras" else "original")]
     decay = h.get("weightDecay", {"pytorch": 0.1, "optax": 0, "keras": 4e-3}[like])
     return -h["rate"] * scale * o.reshape(x.shape) - h["rate"] * decay * x
 
@@ -223,14 +223,14 @@ def cases():
         nsSteps=4,
         eps=0.1,
         weightDecay=0.2,
-        scale="matchRmsAdamw",
+        adjustRate="matchRmsAdamw",
         adamBeta1=0.8,
         adamBeta2=0.95,
         adamEps=0.01,
         adamWeightDecay=0.3,
         like="pytorch",
     )
-    yield case("spectralUnclamped", {}, rate=0.05, scale="spectralUnclamped")
+    yield case("spectralUnclamped", {}, rate=0.05, adjustRate="spectralUnclamped")
     yield case(
         "like optax: its defaults",
         {"optax.contrib.muon": optax_muon(learning_rate=0.02)},
@@ -258,7 +258,7 @@ def cases():
         kernels=True,
         momentum=0.8,
         eps=0.01,
-        scale="matchRmsAdamw",
+        adjustRate="matchRmsAdamw",
         rms=0.3,
         weightDecay=0.2,
         adamBeta1=0.8,
@@ -324,7 +324,7 @@ def cases():
         rate=DROPPING,
         momentum=0.8,
         nesterov=False,
-        scale="none",
+        adjustRate="none",
         nsSteps=6,
         weightDecay=0.2,
         adamBeta1=0.8,

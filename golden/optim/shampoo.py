@@ -17,7 +17,7 @@ def shampoo(g, x, s, t, h):
     u = g
     for axis, size in enumerate(g.shape):
         G = np.moveaxis(g, axis, 0).reshape(size, -1)
-        full = g.ndim > 1 and size <= h.get("maxDimension", 1024)
+        full = g.ndim > 1 and size <= h.get("maxDimension", 256)
         added = G @ G.T if full else (G**2).sum(1)
         H = s.get(("H", axis), eps * (np.eye(size, dtype=f) if full else np.ones(size, f)))
         H = s["H", axis] = H + added if b2 is None else f(b2) * H + f(1 - b2) * added
@@ -25,7 +25,7 @@ def shampoo(g, x, s, t, h):
             shape = [size if i == axis else 1 for i in range(g.ndim)]
             u = u * (np.maximum(H, eps) ** f(-0.5 / g.ndim)).reshape(shape)
             continue
-        if (t - 1) % h.get("refreshEvery", 1) == 0:
+        if (t - 1) % h.get("refreshEvery", 10) == 0:
             s["root", axis] = inverse_root(H, 2 * g.ndim, eps)
         u = np.moveaxis(np.tensordot(s["root", axis], u, (1, axis)), 0, axis)
     if "momentum" in h:
@@ -39,11 +39,11 @@ def cases():
 
     yield case("defaults", rate=0.1)
     yield case(
-        "eps 0.01, momentum 0.8, roots every 4 steps, L2, rate that changes mid-run",
+        "eps 0.01, momentum 0.8, roots in each step, L2, rate that changes mid-run",
         rate=DROPPING,
         eps=0.01,
         momentum=0.8,
-        refreshEvery=4,
+        refreshEvery=1,
         weightDecay=0.1,
     )
     yield case(

@@ -15,7 +15,7 @@ def soap(g, x, s, t, h):
     f = x.dtype.type
     b1, b2, eps = h.get("beta1", 0.95), h.get("beta2", 0.95), h.get("eps", 1e-8)
     b = h.get("shampooBeta", b2)
-    axes = [i for i, size in enumerate(g.shape) if g.ndim > 1 and size <= h.get("maxDimension", 1024)]
+    axes = [i for i, size in enumerate(g.shape) if g.ndim > 1 and size <= h.get("maxDimension", 512)]
 
     def project(y, back=False):
         for i in axes:

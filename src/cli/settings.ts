@@ -193,9 +193,11 @@ const BASE = {
   },
 } as const satisfies Readonly<Record<string, Setting>>;
 
-/** Hyperparameters of all update rules but the first, which is `--lr`; the rules' table says what each takes. */
+/** Hyperparameters of all update rules but the first, which is `--lr`, and transforms; the rules' table says what each takes. */
 const HYPERS: Readonly<Record<string, Setting>> = (() => {
-  const specs = RULES.flatMap((rule) => Object.entries(rule.hypers).filter(([name]) => name !== rateOf(rule)));
+  const specs = RULES.flatMap((rule) =>
+    Object.entries(rule.hypers).filter(([name, { type }]) => name !== rateOf(rule) && type !== "transform"),
+  );
   const names = [...new Set(specs.map(([name]) => name))];
   const specsOf = (name: string): HyperSpec[] => specs.flatMap(([other, spec]) => (other === name ? [spec] : []));
   return Object.fromEntries(names.map((name) => [name, hyperSetting(name, specsOf(name))]));

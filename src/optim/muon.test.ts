@@ -46,7 +46,7 @@ async function firstSteps(rule: Transform): Promise<Readonly<Record<Name, readon
   return Object.fromEntries(NAMES.map((name) => [name, [...found[name].data]])) as Record<Name, number[]>;
 }
 
-const bare = { name: "muon", rate: 1, scale: "none", weightDecay: 0, adamWeightDecay: 0 };
+const bare = { name: "muon", rate: 1, adjustRate: "none", weightDecay: 0, adamWeightDecay: 0 };
 
 /** Singular values of 1 make this the rank. */
 const squares = (values: readonly number[]): number => values.reduce((sum, x) => sum + x * x, 0);
@@ -55,8 +55,8 @@ describe("orthogonalises", () => {
   const cases: readonly (readonly [options: object, matrices: readonly Name[]])[] = [
     [{}, ["embedding", "weight", "kernel"]],
     [{ like: "optax" }, ["embedding", "weight"]],
-    [{ like: "keras", scale: "none" }, ["weight"]],
-    [{ like: "keras", scale: "none", kernels: true }, ["weight", "kernel"]],
+    [{ like: "keras", adjustRate: "none" }, ["weight"]],
+    [{ like: "keras", adjustRate: "none", kernels: true }, ["weight", "kernel"]],
     [{ params: "!embedding" }, ["weight", "kernel"]],
     [{ params: "weight, bias" }, ["weight"]],
   ];

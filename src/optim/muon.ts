@@ -26,14 +26,14 @@ const hypers = {
   rate: { type: "number", default: 1e-3, min: 0, text: "a, the learning rate" },
   momentum: { type: "number", default: 0.95, min: 0, below: 1, text: "mu, decay of the gradients' mean" },
   nesterov: { type: "flag", default: true, text: "look ahead: mu m + (1 - mu) g" },
-  scale: {
+  adjustRate: {
     type: "choice",
     choices: ["original", "matchRmsAdamw", "spectralUnclamped", "none"],
     default: "original",
     like: { keras: "matchRmsAdamw" },
     text: "what the step is multiplied by: sqrt(max(1, out / in)), rms sqrt(max(out, in)), sqrt(out / in) or 1",
   },
-  rms: { type: "number", default: 0.2, min: 0, text: "of the step's entries with scale matchRmsAdamw" },
+  rms: { type: "number", default: 0.2, min: 0, text: "of the step's entries with matchRmsAdamw" },
   nsSteps: {
     type: "number",
     default: 5,
@@ -112,8 +112,8 @@ export type MuonOptions = OwnDecayOptions & {
   /** Default true. */
   readonly nesterov?: boolean;
   /** Default "original", as PyTorch and optax (like Keras: "matchRmsAdamw"). */
-  readonly scale?: "original" | "matchRmsAdamw" | "spectralUnclamped" | "none";
-  /** Only for `scale: "matchRmsAdamw"`: optax's `consistent_rms`, Keras's `rms_rate`. Default 0.2. */
+  readonly adjustRate?: "original" | "matchRmsAdamw" | "spectralUnclamped" | "none";
+  /** Only for `adjustRate: "matchRmsAdamw"`: optax's `consistent_rms`, Keras's `rms_rate`. Default 0.2. */
   readonly rms?: Hyper;
   /** Default 5. */
   readonly nsSteps?: number;
@@ -182,11 +182,11 @@ function sharesOf(params: TensorTree, values: MuonValues): readonly (readonly [P
 }
 
 /** What the step of a matrix [out, in] is multiplied by. */
-function scaleOf(ctx: UpdateContext, { scale, rms }: MuonValues, x: Tensor): Tensor | number {
+function scaleOf(ctx: UpdateContext, { adjustRate, rms }: MuonValues, x: Tensor): Tensor | number {
   const [out, into] = asMatrix(x).shape as readonly [number, number];
-  if (scale === "matchRmsAdamw") return ctx.hyper("rms", rms).mul(Math.sqrt(Math.max(out, into)));
-  if (scale === "none") return 1;
-  return Math.sqrt(scale === "original" ? Math.max(1, out / into) : out / into);
+  if (adjustRate === "matchRmsAdamw") return ctx.hyper("rms", rms).mul(Math.sqrt(Math.max(out, into)));
+  if (adjustRate === "none") return 1;
+  return Math.sqrt(adjustRate === "original" ? Math.max(1, out / into) : out / into);
 }
 
 function stepsOf(ctx: UpdateContext, { coefficients, nsA, nsB, nsC, nsSteps, rate }: MuonValues): readonly Quintic[] {
@@ -278,7 +278,7 @@ function fallback(values: MuonValues): Transform {
  * roughly, by Newton-Schulz steps x -> nsA x + nsB (x xᵀ) x + nsC (x xᵀ)² x; Adam for all that is no matrix.
  *
  * @param rate a, a number or a schedule. Default 1e-3.
- * @param options `momentum` mu 0.95, `nesterov` true, `scale` "original", `nsSteps` 5, `nsA` 3.4445, `nsB` -4.775, `nsC` 2.0315,
+ * @param options `momentum` mu 0.95, `nesterov` true, `adjustRate` "original", `nsSteps` 5, `nsA` 3.4445, `nsB` -4.775, `nsC` 2.0315,
  * `eps` 1e-7, `weightDecay` lambda 0.1, `adamWeightDecay` 0.01, `adamBeta1` 0.9, `adamBeta2` 0.999, `adamEps` 1e-8, `like`
  * "pytorch": as torch.optim.Muon with torch.optim.AdamW beside it.
  *
@@ -288,7 +288,7 @@ function fallback(values: MuonValues): Transform {
  * | "optax" | mu m / (1 - mu^(t + 1)) + (1 - mu) g / (1 - mu^t) | norm + eps, 1e-8 | sqrt(max(1, out / in)) | Adam | NAdam (Adam without nesterov) |
  * | "keras" | m = mu m + g; mu m + g | norm + eps | 0.2 sqrt(max(out, in)) | Adam | Adam like Keras, decay 4e-3; also parameters with "embedding" in their name |
  *
- * A matrix is `[out, in]`, where optax's and Keras's are `[in, out]`. PyTorch iterates in bfloat16, here it is f32. `scale`
+ * A matrix is `[out, in]`, where optax's and Keras's are `[in, out]`. PyTorch iterates in bfloat16, here it is f32. `adjustRate`
  * "matchRmsAdamw" is rms sqrt(max(out, in)), so that AdamW's rates fit. `params` says which matrices are orthogonalised: leave
  * out embeddings and the last layer by "!embedding, !head". `coefficients` "dion" are Dion's five steps; `preconditioning` and
  * `adaptive` are optax's, "spectral" at the cost of a singular decomposition in each step. `weightDecay` is that of the

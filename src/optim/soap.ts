@@ -33,7 +33,7 @@ const hypers = {
   refreshEvery: { type: "number", default: 10, min: 1, integer: true, fixed: true, text: "steps between two bases" },
   maxDimension: {
     type: "number",
-    default: 1024,
+    default: 512,
     min: 1,
     integer: true,
     fixed: true,
@@ -56,7 +56,7 @@ export type SoapOptions = OwnDecayOptions & {
   readonly eps?: Hyper;
   /** Default 10. */
   readonly refreshEvery?: number;
-  /** Default 1024 (the authors' code: 10000). */
+  /** Default 512 (the authors' code: 10000). */
   readonly maxDimension?: number;
   /** Default false. */
   readonly normalize?: boolean;
@@ -112,12 +112,13 @@ function refreshed({ bases, v }: Refreshed, covariances: Bases): Refreshed {
  * @param rate a, a number or a schedule. Default 3e-3.
  * @param options `beta1` 0.95, `beta2` 0.95, `eps` 1e-8, `refreshEvery` 10, `weightDecay` lambda 0.01, `normalize` false,
  * `biasCorrection` true, `shampooBeta` b left out (beta2): as the authors' code, whose `max_precond_dim` is 10000, here
- * `maxDimension` 1024.
+ * `maxDimension` 512.
  *
- * The first step only makes the bases, by Jacobi's rotations in a time that grows with the cube of the axis; every `refreshEvery`
- * steps after it a step of power iteration and a QR decomposition turn them. Kernels have a basis for each of their axes; vectors
+ * The first step only makes the bases, in a time that grows with the cube of the axis (five seconds at 512); every `refreshEvery` steps
+ * after it a step of power iteration and a QR decomposition turn them (a quarter of a second). Kernels have a basis for each of their axes; vectors
  * have none, for them this is AdamW. eps stands beside sqrt(v) / sqrt(1 - b2^t) times sqrt(1 - b2^t), as in the authors' code. Weight
- * decay takes the weights from after the step, as theirs. torch, optax and Keras have no SOAP.
+ * decay takes the weights from after the step, as theirs. Gradients that are the same twice, without noise, have entries in their
+ * basis that are rounding alone, of which an eps of 1e-8 makes steps: then take 1e-3. torch, optax and Keras have no SOAP.
  *
  * Throws OptionError for a value out of range.
  *
