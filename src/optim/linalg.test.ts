@@ -48,6 +48,7 @@ const symmetric: readonly (readonly [name: string, a: Rows])[] = [
   ["size 2", [[2, 1], [1, 2]]], // biome-ignore format: a matrix
   ["odd size", gram(waves(7, 9))],
   ["even size", gram(waves(16, 40))],
+  ["size 65, rank 40", gram(waves(65, 40))],
   ["rank 2 of 9", gram(waves(9, 2))],
   ["rank 1 of 6", gram(waves(6, 1))],
   ["repeated eigenvalues", withEigenvalues([4, 1, 1, 4, 1, 0.5, 0.5])],
