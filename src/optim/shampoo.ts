@@ -90,10 +90,11 @@ function placed(vector: Tensor, x: Tensor, axis: number): Tensor {
  * @param rate a, a number or a schedule. Default 0.1.
  * @param options `eps` 1e-4, `refreshEvery` 10, `maxDimension` 256; `momentum`, `beta2` and `weightDecay` left out.
  *
- * H_i start from eps times the identity. Of a vector, and of an axis longer than `maxDimension`, H is its diagonal: a vector's rule is
- * Adagrad's, g / sqrt(eps + sum of g²). Roots are computed anew every `refreshEvery` steps only (1: the paper's algorithm), in a time that
- * grows with the cube of the axis: a third of a second at 256, five at 512. With `momentum` m = mu m + (the preconditioned g), x += -a m; with `beta2`
- * H = b2 H + (1 - b2) G Gᵀ, no eigenvalue of which counts as less than eps. torch, optax and Keras have no Shampoo.
+ * H_i start from eps times the identity. Of a vector, and of an axis longer than `maxDimension`, H is its diagonal: a vector's
+ * rule is Adagrad's, g / sqrt(eps + sum of g²). Roots are computed anew every `refreshEvery` steps only (1: the paper's
+ * algorithm), in a time that grows with the cube of the axis: a third of a second at 256, five at 512. With `momentum`
+ * m = mu m + (the preconditioned g), x += -a m; with `beta2` H = b2 H + (1 - b2) G Gᵀ, no eigenvalue of which counts as less
+ * than eps. torch.optim, optax and Keras have no Shampoo.
  *
  * Throws OptionError for a value out of range.
  *

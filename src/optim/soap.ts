@@ -107,18 +107,20 @@ function refreshed({ bases, v }: Refreshed, covariances: Bases): Refreshed {
 
 /**
  * SOAP, Adam in the eigenbasis of Shampoo's preconditioners: L = b L + (1 - b) g gᵀ, R = b R + (1 - b) gᵀ g with eigenvectors
- * Q_L and Q_R; g' = Q_Lᵀ g Q_R, m' = Q_Lᵀ m Q_R; v = b2 v + (1 - b2) g'²; x += -a Q_L (m'^ / (sqrt(v^) + eps)) Q_Rᵀ; x += -a lambda x.
+ * Q_L and Q_R; g' = Q_Lᵀ g Q_R, m' = Q_Lᵀ m Q_R; v = b2 v + (1 - b2) g'²; x += -a c Q_L (m' / (sqrt(v) + eps)) Q_Rᵀ with
+ * c = sqrt(1 - b2^t) / (1 - b1^t), t = 0 in the first step, which is not taken; x += -a lambda x.
  *
  * @param rate a, a number or a schedule. Default 3e-3.
  * @param options `beta1` 0.95, `beta2` 0.95, `eps` 1e-8, `refreshEvery` 10, `weightDecay` lambda 0.01, `normalize` false,
  * `biasCorrection` true, `shampooBeta` b left out (beta2): as the authors' code, whose `max_precond_dim` is 10000, here
  * `maxDimension` 512.
  *
- * The first step only makes the bases, in a time that grows with the cube of the axis (five seconds at 512); every `refreshEvery` steps
- * after it a step of power iteration and a QR decomposition turn them (a quarter of a second). Kernels have a basis for each of their axes; vectors
- * have none, for them this is AdamW. eps stands beside sqrt(v) / sqrt(1 - b2^t) times sqrt(1 - b2^t), as in the authors' code. Weight
- * decay takes the weights from after the step, as theirs. Gradients that are the same twice, without noise, have entries in their
- * basis that are rounding alone, of which an eps of 1e-8 makes steps: then take 1e-3. torch, optax and Keras have no SOAP.
+ * The first step only makes the bases, in a time that grows with the cube of the axis (five seconds at 512); every
+ * `refreshEvery` steps after it a step of power iteration and a QR decomposition turn them (a quarter of a second). Kernels have a
+ * basis for each of their axes; vectors have none, for them this is AdamW, from the second step on. As in the authors' code eps
+ * stands beside the uncorrected sqrt(v), and weight decay takes the weights from after the step. Gradients that are the same
+ * twice, without noise, have entries in their basis that are rounding alone, of which an eps of 1e-8 makes steps: then take
+ * 1e-3. torch.optim, optax and Keras have no SOAP.
  *
  * Throws OptionError for a value out of range.
  *
