@@ -41,6 +41,12 @@ function report(error: unknown): number {
   return RUN_ERROR;
 }
 
+// A reader that went away, as in `| head`. A training listens too, and ends as by Ctrl-C.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  if (process.stdout.listenerCount("error") === 1) process.exit(0);
+});
+
 const screen = new Screen();
 try {
   const root = program(screen, (code) => {
