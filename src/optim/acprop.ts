@@ -10,7 +10,7 @@ import {
   transformOf,
   zerosLike,
 } from "./hyper.ts";
-import { momentHypers, movingAverage } from "./moments.ts";
+import { type BetaOptions, momentHypers, movingAverage } from "./moments.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform } from "./transform.ts";
 
@@ -23,16 +23,13 @@ const hypers = {
   ...decoupledDecayHypers,
 } as const satisfies HyperSpecs;
 
-export type AcpropOptions = DecoupledDecayOptions & {
-  /** Default 0.9. */
-  readonly beta1?: Hyper;
-  /** Default 0.999. */
-  readonly beta2?: Hyper;
-  /** Default 1e-16. */
-  readonly eps?: Hyper;
-  /** Added to s at each step, so that it adds up. Default 1e-16. */
-  readonly epsRoot?: Hyper;
-};
+export type AcpropOptions = DecoupledDecayOptions &
+  BetaOptions & {
+    /** Default 1e-16. */
+    readonly eps?: Hyper;
+    /** Added to s at each step, so that it adds up. Default 1e-16. */
+    readonly epsRoot?: Hyper;
+  };
 
 export type AcpropState = { readonly m: TensorTree; readonly s: TensorTree };
 

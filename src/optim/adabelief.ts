@@ -9,7 +9,7 @@ import {
   transformOf,
   zerosLike,
 } from "./hyper.ts";
-import { denominatorOf, descentOf, momentHypers, movingAverage, secondScale } from "./moments.ts";
+import { type BetaOptions, denominatorOf, descentOf, momentHypers, movingAverage, secondScale } from "./moments.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform } from "./transform.ts";
 
@@ -23,18 +23,15 @@ const hypers = {
   ...decoupledDecayHypers,
 } as const satisfies HyperSpecs;
 
-export type AdabeliefOptions = DecoupledDecayOptions & {
-  /** Default 0.9. */
-  readonly beta1?: Hyper;
-  /** Default 0.999. */
-  readonly beta2?: Hyper;
-  /** Default 1e-16. */
-  readonly eps?: Hyper;
-  /** Added to s at each step, so that it adds up. Default 1e-16. */
-  readonly epsRoot?: Hyper;
-  /** Default false. */
-  readonly nesterov?: boolean;
-};
+export type AdabeliefOptions = DecoupledDecayOptions &
+  BetaOptions & {
+    /** Default 1e-16. */
+    readonly eps?: Hyper;
+    /** Added to s at each step, so that it adds up. Default 1e-16. */
+    readonly epsRoot?: Hyper;
+    /** Default false. */
+    readonly nesterov?: boolean;
+  };
 
 export type AdabeliefState = { readonly m: TensorTree; readonly s: TensorTree };
 

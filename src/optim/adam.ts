@@ -12,7 +12,7 @@ import {
   type Values,
   zerosLike,
 } from "./hyper.ts";
-import { denominatorOf, momentHypers, movingAverage, secondScale, square } from "./moments.ts";
+import { type BetaOptions, denominatorOf, momentHypers, movingAverage, secondScale, square } from "./moments.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform } from "./transform.ts";
 
@@ -46,22 +46,19 @@ export const adamHypers: {
   ...decayHypers,
 };
 
-export type AdamOptions = DecayOptions & {
-  /** Default 0.9. */
-  readonly beta1?: Hyper;
-  /** Default 0.999. */
-  readonly beta2?: Hyper;
-  /** Default 1e-8, as the paper, PyTorch and optax (like Keras: 1e-7). */
-  readonly eps?: Hyper;
-  /** Added to v^ inside the root, optax's `eps_root`. Left out by default. */
-  readonly epsRoot?: Hyper;
-  /** Default true (like the lecture: false, its equation to the letter). */
-  readonly biasCorrection?: boolean;
-  /** Default false. */
-  readonly amsgrad?: boolean;
-  /** Default "pytorch". */
-  readonly like?: Likes[number];
-};
+export type AdamOptions = DecayOptions &
+  BetaOptions & {
+    /** Default 1e-8, as the paper, PyTorch and optax (like Keras: 1e-7). */
+    readonly eps?: Hyper;
+    /** Added to v^ inside the root, optax's `eps_root`. Left out by default. */
+    readonly epsRoot?: Hyper;
+    /** Default true (like the lecture: false, its equation to the letter). */
+    readonly biasCorrection?: boolean;
+    /** Default false. */
+    readonly amsgrad?: boolean;
+    /** Default "pytorch". */
+    readonly like?: Likes[number];
+  };
 
 /** `largest` only with amsgrad. */
 export type AdamState = { readonly m: TensorTree; readonly v: TensorTree; readonly largest?: TensorTree };

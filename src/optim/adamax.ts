@@ -8,7 +8,7 @@ import {
   transformOf,
   zerosLike,
 } from "./hyper.ts";
-import { descentOf, momentHypers, movingAverage } from "./moments.ts";
+import { type BetaOptions, descentOf, momentHypers, movingAverage } from "./moments.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform } from "./transform.ts";
 
@@ -26,16 +26,13 @@ const hypers = {
   ...decayHypers,
 } as const satisfies HyperSpecs;
 
-export type AdamaxOptions = DecayOptions & {
-  /** Default 0.9. */
-  readonly beta1?: Hyper;
-  /** Default 0.999. */
-  readonly beta2?: Hyper;
-  /** Default 1e-8, as PyTorch and optax (like Keras: 1e-7). */
-  readonly eps?: Hyper;
-  /** Default "pytorch". */
-  readonly like?: "pytorch" | "optax" | "keras";
-};
+export type AdamaxOptions = DecayOptions &
+  BetaOptions & {
+    /** Default 1e-8, as PyTorch and optax (like Keras: 1e-7). */
+    readonly eps?: Hyper;
+    /** Default "pytorch". */
+    readonly like?: "pytorch" | "optax" | "keras";
+  };
 
 export type AdamaxState = { readonly m: TensorTree; readonly u: TensorTree };
 

@@ -8,7 +8,15 @@ import {
   transformOf,
   zerosLike,
 } from "./hyper.ts";
-import { denominatorOf, descentOf, momentHypers, movingAverage, secondScale, square } from "./moments.ts";
+import {
+  type BetaOptions,
+  denominatorOf,
+  descentOf,
+  momentHypers,
+  movingAverage,
+  secondScale,
+  square,
+} from "./moments.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform } from "./transform.ts";
 
@@ -20,20 +28,17 @@ const hypers = {
   ...decoupledDecayHypers,
 } as const satisfies HyperSpecs;
 
-export type AdemamixOptions = DecoupledDecayOptions & {
-  /** Default 0.9. */
-  readonly beta1?: Hyper;
-  /** Default 0.999. */
-  readonly beta2?: Hyper;
-  /** Default 0.9999. */
-  readonly beta3?: Hyper;
-  /** Default 5. */
-  readonly alpha?: Hyper;
-  /** Default 1e-8. */
-  readonly eps?: Hyper;
-  /** Added to v^ inside the root. Left out by default. */
-  readonly epsRoot?: Hyper;
-};
+export type AdemamixOptions = DecoupledDecayOptions &
+  BetaOptions & {
+    /** Default 0.9999. */
+    readonly beta3?: Hyper;
+    /** Default 5. */
+    readonly alpha?: Hyper;
+    /** Default 1e-8. */
+    readonly eps?: Hyper;
+    /** Added to v^ inside the root. Left out by default. */
+    readonly epsRoot?: Hyper;
+  };
 
 export type AdemamixState = { readonly m: TensorTree; readonly slow: TensorTree; readonly v: TensorTree };
 

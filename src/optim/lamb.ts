@@ -11,7 +11,7 @@ import {
   transformOf,
   zerosLike,
 } from "./hyper.ts";
-import { denominatorOf, momentHypers, movingAverage, secondScale, square } from "./moments.ts";
+import { type BetaOptions, denominatorOf, momentHypers, movingAverage, secondScale, square } from "./moments.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform } from "./transform.ts";
 import { trustRatio } from "./trust-ratio.ts";
@@ -29,18 +29,15 @@ const hypers = {
   ...ownDecayHypers,
 } as const satisfies HyperSpecs;
 
-export type LambOptions = OwnDecayOptions & {
-  /** Default 0.9. */
-  readonly beta1?: Hyper;
-  /** Default 0.999. */
-  readonly beta2?: Hyper;
-  /** Default 1e-6, as optax (like Keras: 1e-7). */
-  readonly eps?: Hyper;
-  /** optax's eps_root. Left out by default. */
-  readonly epsRoot?: Hyper;
-  /** Default "optax". */
-  readonly like?: "optax" | "keras";
-};
+export type LambOptions = OwnDecayOptions &
+  BetaOptions & {
+    /** Default 1e-6, as optax (like Keras: 1e-7). */
+    readonly eps?: Hyper;
+    /** optax's eps_root. Left out by default. */
+    readonly epsRoot?: Hyper;
+    /** Default "optax". */
+    readonly like?: "optax" | "keras";
+  };
 
 export type LambState = { readonly m: TensorTree; readonly v: TensorTree };
 

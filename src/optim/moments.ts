@@ -21,6 +21,14 @@ export const momentHypers: { readonly [K in "beta1" | "beta2" | "eps"]: Given } 
   },
 };
 
+/** The two decays, where they have Adam's defaults. */
+export type BetaOptions = {
+  /** Default 0.9. */
+  readonly beta1?: Hyper;
+  /** Default 0.999. */
+  readonly beta2?: Hyper;
+};
+
 export const square = (x: Tensor): Tensor => x.square();
 
 /** beta m + (1 - beta) f(x), leaf by leaf. */

@@ -12,6 +12,7 @@ import {
   transformOf,
   zerosLike,
 } from "./hyper.ts";
+import { type BetaOptions, momentHypers } from "./moments.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform } from "./transform.ts";
 
@@ -29,8 +30,8 @@ const momoHypers = {
 
 const momoAdamHypers = {
   rate: { type: "number", default: 1e-2, min: 0, text: "a, the largest learning rate" },
-  beta1: { type: "number", default: 0.9, min: 0, below: 1, text: "decay of m, the mean of the gradients" },
-  beta2: { type: "number", default: 0.999, min: 0, below: 1, text: "decay of v, the mean of their squares" },
+  beta1: momentHypers.beta1,
+  beta2: momentHypers.beta2,
   eps: { type: "number", default: 1e-8, min: 0, text: "keeps the division finite" },
   ...shared,
 } as const satisfies HyperSpecs;
@@ -49,14 +50,11 @@ export type MomoOptions = SharedOptions & {
   readonly beta?: Hyper;
 };
 
-export type MomoAdamOptions = SharedOptions & {
-  /** Default 0.9. */
-  readonly beta1?: Hyper;
-  /** Default 0.999. */
-  readonly beta2?: Hyper;
-  /** Default 1e-8. */
-  readonly eps?: Hyper;
-};
+export type MomoAdamOptions = SharedOptions &
+  BetaOptions & {
+    /** Default 1e-8. */
+    readonly eps?: Hyper;
+  };
 
 /** Means of the gradients, of the loss and of <g, x>; `bound` (f*) only with `adaptLowerBound`. */
 type Model = {

@@ -11,7 +11,15 @@ import {
   transformOf,
   zerosLike,
 } from "./hyper.ts";
-import { denominatorOf, descentOf, momentHypers, movingAverage, secondScale, square } from "./moments.ts";
+import {
+  type BetaOptions,
+  denominatorOf,
+  descentOf,
+  momentHypers,
+  movingAverage,
+  secondScale,
+  square,
+} from "./moments.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform, UpdateContext } from "./transform.ts";
 
@@ -35,20 +43,17 @@ const hypers = {
   ...decayHypers,
 } as const satisfies HyperSpecs;
 
-export type NadamOptions = DecayOptions & {
-  /** Default 0.9. */
-  readonly beta1?: Hyper;
-  /** Default 0.999. */
-  readonly beta2?: Hyper;
-  /** Default 1e-8, as PyTorch and optax (like Keras: 1e-7). */
-  readonly eps?: Hyper;
-  /** Added to v^ inside the root, optax's `eps_root`. Left out by default. */
-  readonly epsRoot?: Hyper;
-  /** psi. Default 4e-3, as PyTorch (like Keras: 1; like optax left out: mu_t = b1). */
-  readonly momentumDecay?: Hyper;
-  /** Default "pytorch". */
-  readonly like?: "pytorch" | "optax" | "keras";
-};
+export type NadamOptions = DecayOptions &
+  BetaOptions & {
+    /** Default 1e-8, as PyTorch and optax (like Keras: 1e-7). */
+    readonly eps?: Hyper;
+    /** Added to v^ inside the root, optax's `eps_root`. Left out by default. */
+    readonly epsRoot?: Hyper;
+    /** psi. Default 4e-3, as PyTorch (like Keras: 1; like optax left out: mu_t = b1). */
+    readonly momentumDecay?: Hyper;
+    /** Default "pytorch". */
+    readonly like?: "pytorch" | "optax" | "keras";
+  };
 
 /** `product` is mu_1 mu_2 ... mu_t, f32[], where there is a momentum decay. */
 export type NadamState = { readonly m: TensorTree; readonly v: TensorTree; readonly product?: Tensor };

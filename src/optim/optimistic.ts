@@ -1,6 +1,14 @@
 import { zipTrees } from "../core/tree.ts";
 import { type HyperSpecs, type Rule, resolve, transformOf, zerosLike } from "./hyper.ts";
-import { correctedMean, denominatorOf, momentHypers, movingAverage, secondScale, square } from "./moments.ts";
+import {
+  type BetaOptions,
+  correctedMean,
+  denominatorOf,
+  momentHypers,
+  movingAverage,
+  secondScale,
+  square,
+} from "./moments.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform, UpdateContext } from "./transform.ts";
 
@@ -28,18 +36,15 @@ export type OptimisticOptions = {
   readonly beta?: Hyper;
 };
 
-export type OptimisticAdamOptions = OptimisticOptions & {
-  /** Default 0.9. */
-  readonly beta1?: Hyper;
-  /** Default 0.999. */
-  readonly beta2?: Hyper;
-  /** Default 1e-8. */
-  readonly eps?: Hyper;
-  /** optax's eps_root. Left out by default. */
-  readonly epsRoot?: Hyper;
-  /** Default true. */
-  readonly nesterov?: boolean;
-};
+export type OptimisticAdamOptions = OptimisticOptions &
+  BetaOptions & {
+    /** Default 1e-8. */
+    readonly eps?: Hyper;
+    /** optax's eps_root. Left out by default. */
+    readonly epsRoot?: Hyper;
+    /** Default true. */
+    readonly nesterov?: boolean;
+  };
 
 export type OptimisticState = { readonly last: TensorTree };
 

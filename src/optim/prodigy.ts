@@ -15,13 +15,14 @@ import {
   transformOf,
   zerosLike,
 } from "./hyper.ts";
+import { type BetaOptions, momentHypers } from "./moments.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform } from "./transform.ts";
 
 const hypers = {
   rate: { type: "number", default: 1, min: 0, text: "a, which multiplies the rate d that is found" },
-  beta1: { type: "number", default: 0.9, min: 0, below: 1, text: "decay of m, the mean of the gradients" },
-  beta2: { type: "number", default: 0.999, min: 0, below: 1, text: "decay of v, the mean of their squares" },
+  beta1: momentHypers.beta1,
+  beta2: momentHypers.beta2,
   beta3: { type: "number", default: null, min: 0, below: 1, text: "decay of r and s; left out: sqrt(beta2)" },
   eps: { type: "number", default: 1e-8, min: 0, text: "keeps the division finite" },
   initial: { type: "number", default: 1e-6, above: 0, fixed: true, text: "d0, the rate at first, an underestimate" },
@@ -30,22 +31,19 @@ const hypers = {
   ...ownDecayHypers,
 } as const satisfies HyperSpecs;
 
-export type ProdigyOptions = OwnDecayOptions & {
-  /** Default 0.9. */
-  readonly beta1?: Hyper;
-  /** Default 0.999. */
-  readonly beta2?: Hyper;
-  /** Left out by default: sqrt(beta2). */
-  readonly beta3?: Hyper;
-  /** Default 1e-8. */
-  readonly eps?: Hyper;
-  /** d0. Default 1e-6. */
-  readonly initial?: number;
-  /** c. Default 1. */
-  readonly growth?: Hyper;
-  /** Default false. */
-  readonly safeguardWarmup?: boolean;
-};
+export type ProdigyOptions = OwnDecayOptions &
+  BetaOptions & {
+    /** Left out by default: sqrt(beta2). */
+    readonly beta3?: Hyper;
+    /** Default 1e-8. */
+    readonly eps?: Hyper;
+    /** d0. Default 1e-6. */
+    readonly initial?: number;
+    /** c. Default 1. */
+    readonly growth?: Hyper;
+    /** Default false. */
+    readonly safeguardWarmup?: boolean;
+  };
 
 /** x0, m and v as in Adam, s the weighted sum of the gradients, and the f32[] d and r. */
 export type ProdigyState = {

@@ -11,7 +11,15 @@ import {
   transformOf,
   zerosLike,
 } from "./hyper.ts";
-import { denominatorOf, descentOf, momentHypers, movingAverage, secondScale, square } from "./moments.ts";
+import {
+  type BetaOptions,
+  denominatorOf,
+  descentOf,
+  momentHypers,
+  movingAverage,
+  secondScale,
+  square,
+} from "./moments.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform, UpdateContext } from "./transform.ts";
 
@@ -29,22 +37,19 @@ const hypers = {
   ...decayHypers,
 } as const satisfies HyperSpecs;
 
-export type RadamOptions = DecayOptions & {
-  /** Default 0.9. */
-  readonly beta1?: Hyper;
-  /** Default 0.999. */
-  readonly beta2?: Hyper;
-  /** Default 1e-8. */
-  readonly eps?: Hyper;
-  /** Added to the mean of squares inside the root, optax's `eps_root`. Left out by default. */
-  readonly epsRoot?: Hyper;
-  /** rho from which on the rate is adapted, at least 4. Default 5. */
-  readonly threshold?: Hyper;
-  /** Default false, as both. */
-  readonly nesterov?: boolean;
-  /** Default "pytorch". */
-  readonly like?: "pytorch" | "optax";
-};
+export type RadamOptions = DecayOptions &
+  BetaOptions & {
+    /** Default 1e-8. */
+    readonly eps?: Hyper;
+    /** Added to the mean of squares inside the root, optax's `eps_root`. Left out by default. */
+    readonly epsRoot?: Hyper;
+    /** rho from which on the rate is adapted, at least 4. Default 5. */
+    readonly threshold?: Hyper;
+    /** Default false, as both. */
+    readonly nesterov?: boolean;
+    /** Default "pytorch". */
+    readonly like?: "pytorch" | "optax";
+  };
 
 export type RadamState = { readonly m: TensorTree; readonly v: TensorTree };
 

@@ -1,7 +1,7 @@
 import { mapTree, zipTrees } from "../core/tree.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { biasCorrectionOf, type HyperSpecs, type Rule, resolve, transformOf, zerosLike } from "./hyper.ts";
-import { denominatorOf, momentHypers, movingAverage, square } from "./moments.ts";
+import { type BetaOptions, denominatorOf, momentHypers, movingAverage, square } from "./moments.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform } from "./transform.ts";
 
@@ -12,11 +12,7 @@ const hypers = {
   eps: momentHypers.eps,
 } as const satisfies HyperSpecs;
 
-export type SparseAdamOptions = {
-  /** Default 0.9. */
-  readonly beta1?: Hyper;
-  /** Default 0.999. */
-  readonly beta2?: Hyper;
+export type SparseAdamOptions = BetaOptions & {
   /** Default 1e-8. */
   readonly eps?: Hyper;
 };

@@ -9,7 +9,7 @@ import {
   resolve,
   transformOf,
 } from "./hyper.ts";
-import { denominatorOf, descentOf, momentHypers, movingAverage, secondScale } from "./moments.ts";
+import { type BetaOptions, denominatorOf, descentOf, momentHypers, movingAverage, secondScale } from "./moments.ts";
 import type { Hyper } from "./schedules/schedule.ts";
 import type { TensorTree, Transform } from "./transform.ts";
 
@@ -21,18 +21,15 @@ const hypers = {
   ...decoupledDecayHypers,
 } as const satisfies HyperSpecs;
 
-export type YogiOptions = DecoupledDecayOptions & {
-  /** Default 0.9. */
-  readonly beta1?: Hyper;
-  /** Default 0.999. */
-  readonly beta2?: Hyper;
-  /** Default 1e-3. */
-  readonly eps?: Hyper;
-  /** Added to v^ inside the root. Left out by default. */
-  readonly epsRoot?: Hyper;
-  /** Value that m and v start from. Default 1e-6. */
-  readonly initialAccumulator?: number;
-};
+export type YogiOptions = DecoupledDecayOptions &
+  BetaOptions & {
+    /** Default 1e-3. */
+    readonly eps?: Hyper;
+    /** Added to v^ inside the root. Left out by default. */
+    readonly epsRoot?: Hyper;
+    /** Value that m and v start from. Default 1e-6. */
+    readonly initialAccumulator?: number;
+  };
 
 export type YogiState = { readonly m: TensorTree; readonly v: TensorTree };
 
