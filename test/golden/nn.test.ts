@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/index.ts";
 import type { Backend } from "../../src/compile/backend.ts";
-import { type DType, type Shape, sizeOf } from "../../src/core/dtype.ts";
+import { type Aval, type DType, type Shape, sizeOf } from "../../src/core/dtype.ts";
 import { HostArray } from "../../src/core/host-array.ts";
 import { foldKey, keyOf } from "../../src/core/prng.ts";
 import { leavesOf, type Tree, unflatten } from "../../src/core/tree.ts";
@@ -15,14 +15,17 @@ import { grad, valueAndGrad } from "../../src/trace/grad.ts";
 import { candidates } from "../conformance/candidates.ts";
 import { type Feeds, run, type TracedFeeds } from "../nn/run.ts";
 
-type Packed = { readonly shape: Shape; readonly data: readonly number[]; readonly dtype?: "f32" | "i32" };
+type Packed = { readonly shape: Shape; readonly data: readonly number[]; readonly dtype?: "f32" | "i32" | "bool" };
 type Named = Readonly<Record<string, Packed>>;
+/** One array, or several by name. */
+type PackedTree = Packed | Named;
 type Step = {
   readonly training: boolean;
-  readonly x: Packed;
-  readonly y: Packed;
-  readonly cotangent: Packed;
-  readonly dx: Packed;
+  readonly x: PackedTree;
+  readonly y: PackedTree;
+  readonly cotangent: PackedTree;
+  /** Of the inputs that are f32. */
+  readonly dx?: PackedTree;
   readonly dparams: Named;
   readonly buffers: Named;
   readonly direction?: Packed;
@@ -55,10 +58,20 @@ type InitCase = {
   readonly form: "normal" | "uniform";
 };
 
-const golden = JSON.parse(readFileSync(new URL("../../golden/nn/nn.json", import.meta.url), "utf8")) as {
-  readonly layers: readonly LayerCase[];
-  readonly losses: readonly LossCase[];
-  readonly inits: readonly InitCase[];
+type Family = {
+  readonly layers?: readonly LayerCase[];
+  readonly losses?: readonly LossCase[];
+  readonly inits?: readonly InitCase[];
+};
+
+const folder = new URL("../../golden/nn/", import.meta.url);
+const families = readdirSync(folder)
+  .filter((name) => name.endsWith(".json"))
+  .map((name) => JSON.parse(readFileSync(new URL(name, folder), "utf8")) as Family);
+const golden = {
+  layers: families.flatMap(({ layers }) => layers ?? []),
+  losses: families.flatMap(({ losses }) => losses ?? []),
+  inits: families.flatMap(({ inits }) => inits ?? []),
 };
 
 /**
@@ -74,7 +87,17 @@ afterAll(() => Promise.all(backends.map(([, backend]) => backend.close())));
 
 function unpack({ shape, data, dtype = "f32" }: Packed, path = ""): HostArray {
   const type: DType = path.endsWith("num_batches_tracked") ? "i32" : dtype;
-  return new HostArray(type, shape, type === "i32" ? Int32Array.from(data) : Float64Array.from(data));
+  const values = { f32: Float64Array, i32: Int32Array, bool: Uint8Array, u8: Uint8Array }[type];
+  return new HostArray(type, shape, values.from(data));
+}
+
+const isPacked = (tree: PackedTree): tree is Packed => Array.isArray(tree.data);
+
+/** The arrays of a case by path: the only one is called `name`, one of several `name.path`. */
+function packedOf(tree: PackedTree | undefined, name: string): [path: string, value: Packed][] {
+  if (tree === undefined) return [];
+  if (isPacked(tree)) return [[name, tree]];
+  return Object.entries(tree).map(([path, value]) => [`${name}.${path}`, value]);
 }
 
 function expectClose(what: string, got: ArrayLike<number> | undefined, want: Packed, tolerance: number): void {
@@ -104,39 +127,61 @@ describe.each(backends)("layers on %s", (_name, backend, tolerance) => {
       const state = Object.fromEntries(
         Object.entries({ ...given.params, ...stored }).map(([path, value]) => [path, unpack(value, path)]),
       );
-      const input = { dtype: "f32", shape: step.x.shape } as const;
-      const { params, buffers } = model.fromStateDict(state, input);
+      const avalOf = ({ shape, dtype = "f32" }: Packed): Aval => ({ dtype, shape });
+      const input = isPacked(step.x)
+        ? avalOf(step.x)
+        : Object.fromEntries(Object.entries(step.x).map(([path, value]) => [path, avalOf(value)]));
+      const { params, buffers } = model.fromStateDict(state, input as Aval);
+      const inputs = packedOf(step.x, "x");
       const feeds = {
-        x: unpack(step.x),
-        cotangent: unpack(step.cotangent),
+        ...Object.fromEntries(
+          [...inputs, ...packedOf(step.cotangent, "cotangent")].map(([path, value]) => [path, unpack(value)]),
+        ),
         ...(step.direction ? { direction: unpack(step.direction) } : {}),
         ...prefixed(params, "p."),
         ...prefixed(buffers, "b."),
       };
       const results = await run(backend, feeds, (feed) => {
         const statistics = tensorsOf(buffers, "b.", feed);
-        const forward = (p: Tree<Tensor>, x: Tensor) => model.apply(p, statistics, x, { training: step.training });
-        const both = { x: feed("x"), params: tensorsOf(params, "p.", feed) };
+        const forward = (p: Tree<Tensor>, x: Tree<Tensor>) =>
+          model.apply(p, statistics, x as Tensor, { training: step.training });
+        const weighted = (y: Tree<Tensor>): Tensor =>
+          leavesOf<Tensor>(y, "cotangent")
+            .map(([path, value]) => value.mul(feed(path)).sum())
+            .reduce((sum, value) => sum.add(value));
+        /** The input with these tensors in the places of the differentiable ones. */
+        const withFloats = (floats: Readonly<Record<string, Tensor>>): Tree<Tensor> => {
+          const at = (path: string): Tensor => floats[path] ?? feed(path);
+          return isPacked(step.x)
+            ? at("x")
+            : Object.fromEntries(Object.keys(step.x).map((path) => [path, at(`x.${path}`)]));
+        };
+        const floats = inputs.filter(([, { dtype = "f32" }]) => dtype === "f32").map(([path]) => path);
+        const both = {
+          x: Object.fromEntries(floats.map((path) => [path, feed(path)])),
+          params: tensorsOf(params, "p.", feed),
+        };
         const [, grads, [y, after]] = valueAndGrad(
-          (inputs: { x: Tensor; params: Tree<Tensor> }) => {
-            const made = forward(inputs.params, inputs.x);
-            return [made[0].mul(feed("cotangent")).sum(), made] as const;
+          (wrt: { x: Record<string, Tensor>; params: Tree<Tensor> }) => {
+            const made = forward(wrt.params, withFloats(wrt.x));
+            return [weighted(made[0]), made] as const;
           },
           { aux: true },
         )(both);
-        const out: Record<string, Tensor> = { y, dx: grads.x };
+        const out: Record<string, Tensor> = {};
+        for (const [path, value] of leavesOf<Tensor>(y, "y")) out[path] = value;
+        for (const [path, value] of Object.entries(grads.x)) out[`d${path}`] = value;
         for (const [path, value] of leavesOf<Tensor>(grads.params)) out[`dp.${path}`] = value;
         for (const [path, value] of leavesOf<Tensor>(after)) out[`b.${path}`] = value;
         if (step.second) {
-          const first = (x: Tensor): Tensor =>
-            grad((z: Tensor) => forward(both.params, z)[0].mul(feed("cotangent")).sum())(x);
+          const first = (x: Tensor): Tensor => grad((z: Tensor) => weighted(forward(both.params, z)[0]))(x);
           out.second = grad((x: Tensor) => first(x).mul(feed("direction")).sum())(feed("x"));
         }
         return out;
       });
       const at = (what: string): string => `step ${number}, ${what}`;
-      expectClose(at("y"), results.y, step.y, tolerance);
-      expectClose(at("dx"), results.dx, step.dx, tolerance);
+      for (const [path, want] of [...packedOf(step.y, "y"), ...packedOf(step.dx, "dx")])
+        expectClose(at(path), results[path], want, tolerance);
       for (const [path, want] of Object.entries(step.dparams))
         expectClose(at(`gradient of ${path}`), results[`dp.${path}`], want, tolerance);
       for (const [path, want] of Object.entries(step.buffers))
