@@ -31,8 +31,8 @@ export function backward(
       for (const v of eq.outputs) if (v.aval.dtype === "f32") live.add(v.id);
     // A rule of the user's carries gradients across what has no derivative.
     const range = ranges.get(i + 1);
-    if (range?.inputs.some((t) => live.has(t.variable.id)) && range.output.dtype === "f32")
-      live.add(range.output.variable.id);
+    if (range?.inputs.some((t) => live.has(t.variable.id)))
+      for (const output of range.outputs) if (output.dtype === "f32") live.add(output.variable.id);
   }
   const found = new Map<number, Tensor>();
   const accumulate = (at: Tensor, g: Tensor | null | undefined): void => {
@@ -47,9 +47,9 @@ export function backward(
   for (let i = end - 1; i >= start; i--) {
     const range = ranges.get(i + 1);
     if (range) {
-      const g = found.get(range.output.variable.id);
-      if (g)
-        range.backward(g, range.output, ...range.inputs).forEach((cotangent, j) => {
+      const gs = range.outputs.map((output) => found.get(output.variable.id) ?? null);
+      if (gs.some((g) => g !== null))
+        range.backward(gs, range.outputs, range.inputs).forEach((cotangent, j) => {
           accumulate(range.inputs[j] as Tensor, cotangent);
         });
       i = range.start;

@@ -3,7 +3,7 @@ import { TraceError } from "../core/errors.ts";
 import { leavesOf, mapTree, type Tree, unflatten } from "../core/tree.ts";
 import { Tensor } from "../ops/tensor.ts";
 import { backward } from "./backward.ts";
-import { inPhase, tracerOf } from "./trace.ts";
+import { type CustomRange, inPhase, tracerOf } from "./trace.ts";
 
 export type TensorTree = Tree<Tensor>;
 
@@ -64,15 +64,42 @@ export function customVjp(
   f: (...inputs: readonly Tensor[]) => Tensor,
   backwardRule: (g: Tensor, output: Tensor, ...inputs: readonly Tensor[]) => readonly (Tensor | null | undefined)[],
 ): (...inputs: readonly Tensor[]) => Tensor {
-  return (...inputs) => {
+  const several = customVjps(
+    (inputs: readonly Tensor[]): readonly [Tensor] => [f(...inputs)],
+    ([g], [output], inputs) => backwardRule(g as Tensor, output, ...inputs),
+  );
+  return (...inputs) => several(inputs)[0];
+}
+
+/**
+ * `customVjp` of a function with several outputs. The rule gets their cotangents (null: none, at least one is there), the
+ * outputs and the inputs. An output may be there for the rule alone, such as what the forward pass would compute again.
+ *
+ * @example
+ * const sinCos = customVjps(
+ *   ([x]: readonly [Tensor]) => [x.sin(), x.cos()] as const,
+ *   ([gs, gc], [sin, cos]) => [(gs ?? sin.zerosLike()).mul(cos).sub((gc ?? cos.zerosLike()).mul(sin))],
+ * );
+ */
+export function customVjps<I extends readonly Tensor[], O extends readonly Tensor[]>(
+  f: (inputs: I) => O,
+  backwardRule: (
+    gs: { readonly [K in keyof O]: Tensor | null },
+    outputs: O,
+    inputs: I,
+  ) => readonly (Tensor | null | undefined)[],
+): (inputs: I) => O {
+  return (inputs) => {
     const tracer = tracerOf(inputs[0] as Tensor);
     const own = inputs.map((input) => tracer.adopt(input));
     const start = tracer.equations.length;
+    const alias = (t: Tensor): Tensor => tracer.bind("alias", {}, [t])[0] as Tensor;
     // The inputs are renamed inside, so that the range's equations cannot be reached past the rule.
-    const renamed = own.map((input) => tracer.bind("alias", {}, [input])[0] as Tensor);
-    const output = tracer.bind("alias", {}, [f(...renamed)])[0] as Tensor;
-    tracer.customRanges.push({ start, end: tracer.equations.length, inputs: own, output, backward: backwardRule });
-    return output;
+    const renamed = own.map(alias) as readonly Tensor[] as I;
+    const outputs = f(renamed).map(alias);
+    const { length: end } = tracer.equations;
+    tracer.customRanges.push({ start, end, inputs: own, outputs, backward: backwardRule as CustomRange["backward"] });
+    return outputs as readonly Tensor[] as O;
   };
 }
 

@@ -9,11 +9,12 @@ export type CustomRange = {
   readonly start: number;
   readonly end: number;
   readonly inputs: readonly Tensor[];
-  readonly output: Tensor;
+  readonly outputs: readonly Tensor[];
+  /** Called when at least one output has a cotangent. */
   readonly backward: (
-    g: Tensor,
-    output: Tensor,
-    ...inputs: readonly Tensor[]
+    gs: readonly (Tensor | null)[],
+    outputs: readonly Tensor[],
+    inputs: readonly Tensor[],
   ) => readonly (Tensor | null | undefined)[];
 };
 
@@ -263,7 +264,7 @@ export function replay(tracer: Tracer, program: Program, inputs: readonly Tensor
       start: range.start + offset,
       end: range.end + offset,
       inputs: range.inputs.map((t) => at(t.variable)),
-      output: at(range.output.variable),
+      outputs: range.outputs.map((t) => at(t.variable)),
     });
   return program.outputs.map((o) => at(o.value));
 }

@@ -5,7 +5,7 @@ import { array, type HostArray } from "../../src/core/host-array.ts";
 import type { Tensor } from "../../src/ops/tensor.ts";
 import { checkGradient, drawInput, Random } from "../../src/testing/index.ts";
 import { call, cond, scan, whileLoop } from "../../src/trace/control.ts";
-import { customVjp, grad, valueAndGrad } from "../../src/trace/grad.ts";
+import { customVjp, customVjps, grad, valueAndGrad } from "../../src/trace/grad.ts";
 
 type Function = (...inputs: readonly Tensor[]) => Tensor;
 
@@ -244,6 +244,36 @@ describe("custom derivatives and stops", () => {
       (g) => [g],
     );
     expect(await gradientAt((x) => rounded(x.mul(2)).square(), array([0.6, 1.4]))).toEqual([4, 12]);
+  });
+  test("a custom derivative of several outputs gets the cotangents that are there", async () => {
+    const seen: string[] = [];
+    const both = customVjps(
+      ([x]: readonly [Tensor]) => [x.square(), x.sin()] as const,
+      ([gSquare, gSin], [, sin], [x]) => {
+        seen.push(`${gSquare !== null} ${gSin !== null}`);
+        // 3x for the square, and the sine's value for the sine, to tell them from the true ones.
+        return [
+          (gSquare ?? x.zerosLike())
+            .mul(x)
+            .mul(3)
+            .add((gSin ?? x.zerosLike()).mul(sin)),
+        ];
+      },
+    );
+    expect(await gradientAt((x) => both([x])[0], array([2]))).toEqual([6]);
+    expect((await gradientAt((x) => both([x])[1], array([2])))[0]).toBeCloseTo(Math.sin(2), 12);
+    expect((await gradientAt((x) => both([x])[0].mul(both([x])[1]), array([2])))[0]).toBeCloseTo(
+      6 * Math.sin(2) + 4 * Math.sin(2),
+      12,
+    );
+    const squareInScan = (x: Tensor): Tensor =>
+      scan((c: Tensor) => [both([c])[0], [] as Tensor[]], x, [] as Tensor[], { length: 2 })[0];
+    expect(await gradientAt(squareInScan, array([1]))).toEqual([9]);
+    // Kept outputs take part in the second derivative: d/dx (g sin x) = g times the rule of the sine, sin x.
+    const second = (x: Tensor): Tensor => grad((p: Tensor) => grad((q: Tensor) => both([q])[1].sum())(p).sum())(x);
+    const [found] = await runFunction(referenceBackend(), (x) => second(x as Tensor), [array([2])]);
+    expect(found?.data[0]).toBeCloseTo(Math.sin(2), 6);
+    expect(new Set(seen)).toEqual(new Set(["true false", "false true"]));
   });
   test("stopGradient cuts one of two paths", async () => {
     expect(await gradientAt((x) => x.mul(x.stopGradient()), array([3]))).toEqual([3]);
