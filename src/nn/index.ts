@@ -1,5 +1,34 @@
 /** Layers, initialisers, losses, metrics and model builders: the `nn` namespace. */
-export { elu, type GeluOptions, gelu, leakyRelu, relu, sigmoid, softmax, tanh } from "./activations.ts";
+export {
+  celu,
+  elu,
+  gelu,
+  hardSigmoid,
+  hardSwish,
+  hardshrink,
+  hardTanh,
+  leakyRelu,
+  logSigmoid,
+  logSoftmax,
+  mish,
+  type PreluOptions,
+  prelu,
+  type RreluOptions,
+  relu,
+  relu6,
+  rrelu,
+  selu,
+  sigmoid,
+  silu,
+  softmax,
+  softmin,
+  softplus,
+  softshrink,
+  softsign,
+  tanh,
+  tanhshrink,
+  threshold,
+} from "./activations.ts";
 export { type BatchNormOptions, batchNorm } from "./batch-norm.ts";
 export { type Calls, type Children, compose, residual } from "./compose.ts";
 export type { ConfigReader, FromConfig } from "./config-reader.ts";
@@ -7,6 +36,9 @@ export { type Conv2dOptions, conv2d } from "./conv.ts";
 export type { CrossEntropyOptions } from "./cross-entropy.ts";
 export { defineLayer, type LayerDefinition } from "./define-layer.ts";
 export { dropout } from "./dropout.ts";
+export type { Gate, GeluOptions, HardTanhOptions, SoftplusOptions } from "./functional.ts";
+export * as functional from "./functional.ts";
+export { type GatedLinearOptions, type GluOptions, geglu, glu, reglu, swiglu } from "./gated.ts";
 export type { Initializer } from "./init.ts";
 export * as init from "./init.ts";
 export type {

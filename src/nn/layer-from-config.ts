@@ -1,10 +1,39 @@
 import { OptionError } from "../core/errors.ts";
-import { elu, gelu, leakyRelu, relu, sigmoid, softmax, tanh } from "./activations.ts";
+import {
+  celu,
+  elu,
+  gelu,
+  hardSigmoid,
+  hardSwish,
+  hardshrink,
+  hardTanh,
+  leakyRelu,
+  logSigmoid,
+  logSoftmax,
+  mish,
+  prelu,
+  relu,
+  relu6,
+  rrelu,
+  selu,
+  sigmoid,
+  silu,
+  softmax,
+  softmin,
+  softplus,
+  softshrink,
+  softsign,
+  tanh,
+  tanhshrink,
+  threshold,
+} from "./activations.ts";
 import { batchNorm } from "./batch-norm.ts";
 import { residual } from "./compose.ts";
 import { ConfigReader, type FromConfig } from "./config-reader.ts";
 import { conv2d } from "./conv.ts";
 import { dropout } from "./dropout.ts";
+import { GATES } from "./functional.ts";
+import { type GatedLinearOptions, geglu, glu, reglu, swiglu } from "./gated.ts";
 import * as init from "./init.ts";
 import type { Layer, LayerConfig } from "./layer.ts";
 import { linear } from "./linear.ts";
@@ -64,6 +93,29 @@ const LAYERS: LayerKinds = {
   sigmoid: () => sigmoid(),
   tanh: () => tanh(),
   softmax: (o) => softmax(o.number("axis")),
+  softmin: (o) => softmin(o.number("axis")),
+  logSoftmax: (o) => logSoftmax(o.number("axis")),
+  relu6: () => relu6(),
+  prelu: (o) => prelu(o.numbers("numParameters", "init")),
+  rrelu: (o) => rrelu(o.numbers("lower", "upper")),
+  selu: () => selu(),
+  celu: (o) => celu(o.number("alpha")),
+  silu: () => silu(),
+  mish: () => mish(),
+  softplus: (o) => softplus(o.numbers("beta", "threshold")),
+  logSigmoid: () => logSigmoid(),
+  hardSigmoid: () => hardSigmoid(),
+  hardSwish: () => hardSwish(),
+  hardTanh: (o) => hardTanh(o.numbers("minVal", "maxVal")),
+  tanhshrink: () => tanhshrink(),
+  softshrink: (o) => softshrink(o.number("lambda")),
+  hardshrink: (o) => hardshrink(o.number("lambda")),
+  threshold: (o) => threshold(o.number("threshold"), o.number("value")),
+  softsign: () => softsign(),
+  glu: (o) => glu({ ...o.numbers("axis"), ...o.choice("activation", GATES) }),
+  swiglu: (o) => swiglu(o.number("outFeatures"), gatedOptionsOf(o)),
+  geglu: (o) => geglu(o.number("outFeatures"), gatedOptionsOf(o)),
+  reglu: (o) => reglu(o.number("outFeatures"), gatedOptionsOf(o)),
   sequential: (o, build) =>
     sequential(Object.fromEntries(o.records("layers").map((each) => [each.text("name"), build(each.record("layer"))]))),
   residual: (o, build) =>
@@ -80,6 +132,12 @@ const LOSSES: { readonly [kind: string]: FromConfig<Loss> } = {
   hinge: (o) => hinge({ ...o.numbers("delta"), ...o.booleans("squared"), ...o.choice("reduction", ["mean", "sum"]) }),
   meanSquaredError: (o) => meanSquaredError(o.choice("reduction", ["mean", "sum"])),
 };
+
+const gatedOptionsOf = (o: ConfigReader): GatedLinearOptions => ({
+  ...o.booleans("bias"),
+  ...o.numbers("inFeatures"),
+  ...initializersOf(o),
+});
 
 function initializersOf(o: ConfigReader): { weightInit?: init.Initializer; biasInit?: init.Initializer } {
   const found: { weightInit?: init.Initializer; biasInit?: init.Initializer } = {};
