@@ -71,7 +71,8 @@ export {
 export * as metrics from "./metrics.ts";
 export { accuracy, type Metric } from "./metrics.ts";
 export { Model, model, type PassOptions } from "./model.ts";
-export { type CnnOptions, cnn, type MlpOptions, mlp } from "./models.ts";
+export { type CnnOptions, cnn } from "./models/cnn.ts";
+export { type MlpOptions, mlp } from "./models/mlp.ts";
 export { flatten, identity, lambda } from "./plain-layers.ts";
 export { avgPool2d, type GlobalPoolOptions, globalAvgPool2d, maxPool2d } from "./pooling.ts";
 export type { Reduction } from "./reduction.ts";
