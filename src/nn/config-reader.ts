@@ -52,6 +52,16 @@ export class ConfigReader {
     return value.map((each: Json) => (typeof each === "number" ? each : this.fail(name, "a list of numbers")));
   }
 
+  /** A list of pairs of numbers. */
+  pairs(name: string): (readonly [number, number])[] {
+    const value = this.config[name];
+    if (!Array.isArray(value)) return this.fail(name, "a list of pairs");
+    return value.map((each: Json) => {
+      const [a, b] = Array.isArray(each) && each.length === 2 ? (each as readonly Json[]) : [];
+      return typeof a === "number" && typeof b === "number" ? [a, b] : this.fail(name, "a list of pairs");
+    });
+  }
+
   /** A nested configuration. */
   record(name: string): LayerConfig {
     const value = this.config[name] as LayerConfig | undefined;
@@ -80,6 +90,11 @@ export class ConfigReader {
 
   sizes<N extends string>(...names: readonly N[]): { [K in N]?: Size } {
     return this.present(names, (name) => this.size(name));
+  }
+
+  /** Those of the named options that are there: each a number or a list of numbers. */
+  shapes<N extends string>(...names: readonly N[]): { [K in N]?: number | number[] } {
+    return this.present(names, (name) => (typeof this.config[name] === "number" ? this.number(name) : this.list(name)));
   }
 
   /** The named option, if it is there, as one of these words. */

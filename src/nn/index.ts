@@ -59,6 +59,7 @@ export {
   lossFromConfig,
   modelFromConfig,
 } from "./layer-from-config.ts";
+export { type LayerNormOptions, layerNorm, type RmsNormOptions, rmsNorm } from "./layer-norm.ts";
 export { type LinearOptions, linear } from "./linear.ts";
 export {
   crossEntropy,
@@ -73,6 +74,7 @@ export { accuracy, type Metric } from "./metrics.ts";
 export { Model, model, type PassOptions } from "./model.ts";
 export { type CnnOptions, cnn } from "./models/cnn.ts";
 export { type MlpOptions, mlp } from "./models/mlp.ts";
+export { type PaddingMode, type PaddingSides, type PadOptions, pad, padImages } from "./padding.ts";
 export { flatten, identity, lambda } from "./plain-layers.ts";
 export { avgPool2d, type GlobalPoolOptions, globalAvgPool2d, maxPool2d } from "./pooling.ts";
 export type { Reduction } from "./reduction.ts";

@@ -36,10 +36,12 @@ import { GATES } from "./functional.ts";
 import { type GatedLinearOptions, geglu, glu, reglu, swiglu } from "./gated.ts";
 import * as init from "./init.ts";
 import type { Layer, LayerConfig } from "./layer.ts";
+import { layerNorm, rmsNorm } from "./layer-norm.ts";
 import { linear } from "./linear.ts";
 import type { Loss } from "./losses.ts";
 import { crossEntropy, hinge, meanSquaredError } from "./losses.ts";
 import { Model } from "./model.ts";
+import { PADDING_MODES, pad } from "./padding.ts";
 import { flatten, identity } from "./plain-layers.ts";
 import { avgPool2d, globalAvgPool2d, maxPool2d } from "./pooling.ts";
 import { sequential } from "./sequential.ts";
@@ -82,6 +84,14 @@ const LAYERS: LayerKinds = {
       ...(o.is("momentum", null) ? { momentum: null } : o.numbers("momentum")),
       ...o.numbers("eps"),
       ...o.booleans("affine", "trackRunningStats"),
+    }),
+  layerNorm: (o) =>
+    layerNorm({ ...o.shapes("normalizedShape"), ...o.numbers("eps"), ...o.booleans("elementwiseAffine", "bias") }),
+  rmsNorm: (o) => rmsNorm({ ...o.shapes("normalizedShape"), ...o.numbers("eps"), ...o.booleans("elementwiseAffine") }),
+  pad: (o) =>
+    pad(typeof o.config.padding === "number" ? o.number("padding") : o.pairs("padding"), {
+      ...o.choice("mode", PADDING_MODES),
+      ...o.numbers("value"),
     }),
   dropout: (o) => dropout(o.number("p")),
   flatten: (o) => flatten(o.number("start")),
