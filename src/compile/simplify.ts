@@ -2,6 +2,7 @@ import { sameShape } from "../core/dtype.ts";
 import { HostArray } from "../core/host-array.ts";
 import type { Equation, Program, Var } from "../ir/program.ts";
 import { isPrimitive, primitiveOf } from "../ops/table.ts";
+import type { CallParams } from "../trace/control.ts";
 
 /**
  * An equal program with less work: blocks inlined, common subexpressions shared, constants folded, algebra applied, dead code
@@ -51,7 +52,7 @@ class Simplifier {
   /** What replaces a variable of the old program. */
   private readonly renamed = new Map<number, Var>();
   private readonly definition = new Map<number, Equation>();
-  private readonly known = new Map<string, Equation>();
+  private known = new Map<string, Equation>();
   private nextId = 0;
 
   constructor(program: Program) {
@@ -86,6 +87,8 @@ class Simplifier {
 
   private inline(eq: Equation, inputs: readonly Var[]): void {
     const [body] = eq.programs as [Program];
+    const { known } = this;
+    if ((eq.params as CallParams).again) this.known = new Map();
     // Each use of a body gets variables of its own.
     body.inputs.forEach((input, i) => {
       this.renamed.set(input.value.id, inputs[i] as Var);
@@ -103,6 +106,7 @@ class Simplifier {
     eq.outputs.forEach((v, i) => {
       this.renamed.set(v.id, this.at((body.outputs[i] as Program["outputs"][number]).value));
     });
+    this.known = known;
   }
 
   /** Adds an equation unless something equal or simpler stands for it. */

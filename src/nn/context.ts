@@ -5,7 +5,16 @@ import type { Tensor } from "../ops/tensor.ts";
 import type { TensorTree } from "../trace/grad.ts";
 import type { Key } from "../trace/random.ts";
 import { inScope } from "../trace/trace.ts";
-import { type AnyLayer, atLayer, childOf, type Layer, type LayerContext, labelOf } from "./layer.ts";
+import {
+  type AnyLayer,
+  type AsideOptions,
+  atLayer,
+  type BuffersByPath,
+  childOf,
+  type Layer,
+  type LayerContext,
+  labelOf,
+} from "./layer.ts";
 
 /** Sees every layer as it is applied: `enter` before, and what it returns after, with the output. */
 export type Observer = (path: string, layer: AnyLayer) => (output: TensorTree) => void;
@@ -63,6 +72,23 @@ export class PassContext implements LayerContext {
     if (old.dtype !== value.dtype || !sameShape(old.shape, value.shape))
       throw new ShapeError(`setBuffer: got ${formatAval(value.aval)} for "${name}"; expected ${formatAval(old.aval)}.`);
     this.pass.buffers.set(`${this.path}.${name}`, value);
+  }
+
+  aside<T>(f: (ctx: LayerContext) => T, { buffers = {}, fold }: AsideOptions = {}): readonly [T, BuffersByPath] {
+    const before = new Map([...this.pass.buffers, ...Object.entries(buffers)]);
+    const after = new Map(before);
+    const key = fold && this.pass.key ? this.pass.key.fold(fold) : this.pass.key;
+    const value = f(new PassContext({ ...this.pass, key, buffers: after }, this.path, this.use));
+    return [value, Object.fromEntries([...after].filter(([path, tensor]) => before.get(path) !== tensor))];
+  }
+
+  takeBuffers(buffers: BuffersByPath): void {
+    for (const [path, value] of Object.entries(buffers)) this.pass.buffers.set(path, value);
+  }
+
+  buffersWithin(name?: string): BuffersByPath {
+    const prefix = name === undefined ? `${this.path}.` : `${this.path}.${name}.`;
+    return Object.fromEntries([...this.pass.buffers].filter(([path]) => path.startsWith(prefix)));
   }
 
   apply<In extends TensorTree, Out extends TensorTree>(

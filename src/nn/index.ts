@@ -78,4 +78,6 @@ export { type PaddingMode, type PaddingSides, type PadOptions, pad, padImages } 
 export { flatten, identity, lambda } from "./plain-layers.ts";
 export { avgPool2d, type GlobalPoolOptions, globalAvgPool2d, maxPool2d } from "./pooling.ts";
 export type { Reduction } from "./reduction.ts";
+export { remat } from "./remat.ts";
+export { type RepeatOptions, repeat } from "./repeat.ts";
 export { sequential } from "./sequential.ts";

@@ -42,6 +42,8 @@ export interface Layer<In extends TensorTree = Tensor, Out extends TensorTree = 
   readonly config: LayerConfig;
   /** What a container may use: a relu and a max pool after it commute. */
   readonly trait?: Trait;
+  /** Parameters that are others of this layer and so are not stored, by path: `{ "lm_head.weight": "transformer.wte.weight" }`. */
+  readonly ties?: { readonly [target: string]: string };
   /** First values for an input of this type (the batch axis included). `path` is the layer's place in the model, for errors. */
   init(key: KeyWords, input: AvalsOf<In>, path?: string): LayerInit<Out>;
   apply(params: TensorTree, x: In, ctx: LayerContext): Out;
@@ -75,6 +77,14 @@ export interface LayerContext {
   buffer(name: string): Tensor;
   /** The buffer's value after the step. The type may not change. */
   setBuffer(name: string, value: Tensor): void;
+  /**
+   * Runs `f` in a context whose buffers are its own copies, for a part of the pass that becomes a nested program (a block, a
+   * scan's body). Buffers it sets come back by full path and are taken over with `takeBuffers`.
+   */
+  aside<T>(f: (ctx: LayerContext) => T, options?: AsideOptions): readonly [value: T, buffers: BuffersByPath];
+  takeBuffers(buffers: BuffersByPath): void;
+  /** This layer's own buffers and those of layers inside it, by full path. */
+  buffersWithin(name?: string): BuffersByPath;
   /** Applies an inner layer whose parameters are `params[name]`; its path is this one's and the name. */
   apply<In extends TensorTree, Out extends TensorTree>(
     name: string,
@@ -83,6 +93,16 @@ export interface LayerContext {
     x: In,
   ): Out;
 }
+
+/** Buffers by full path, `sequential.1.running_mean`. */
+export type BuffersByPath = Readonly<Record<string, Tensor>>;
+
+export type AsideOptions = {
+  /** Instead of the pass's own values. */
+  readonly buffers?: BuffersByPath;
+  /** Folded into the pass's key: what tells one repetition of a body from another. */
+  readonly fold?: Tensor;
+};
 
 /** How errors and printed programs call the layer at `path`: `sequential.3 (linear)`. */
 export function labelOf(path: string, kind: string): string {

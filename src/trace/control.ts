@@ -16,7 +16,7 @@ type TensorTree = Tree<Tensor>;
  * | scan {length, carries, xs, reverse} | carries, xs (each [length, ...]), captured | body(carries, one element of each x, captured) -> carries, ys | final carries, stacked ys, the carries before each iteration stacked |
  * | while {carries, conditionCaptured} | carries, the condition's captured, the body's captured | condition(carries, captured) -> bool[], body(carries, captured) -> carries | final carries |
  * | cond {thenInputs} | bool[], then's inputs, else's inputs | then(inputs), else(inputs) | results |
- * | call {name} | inputs | body(inputs) | results |
+ * | call {name, again?} | inputs | body(inputs) | results; `again`: computed here even where an equal value is known |
  */
 export type ScanParams = {
   readonly length: number;
@@ -169,7 +169,7 @@ export function call<O extends TensorTree, R extends TensorTree>(name: string, f
       return flat(form);
     },
   );
-  return unflatten(form as unknown as TensorTree, emitCall(tracer, name, program, [...inputs, ...captured])) as R;
+  return unflatten(form as unknown as TensorTree, emitCall(tracer, { name }, program, [...inputs, ...captured])) as R;
 }
 
 const isFloat = (t: Tensor): boolean => t.dtype === "f32";
@@ -193,16 +193,19 @@ function spread(inputs: readonly Tensor[], floats: readonly Tensor[]): (Tensor |
 const fill = (gs: readonly (Tensor | null)[], outputs: readonly Tensor[]): Tensor[] =>
   outputs.map((o, i) => gs[i] ?? o.zerosLike());
 
-function emitCall(tracer: Tracer, name: string, program: Program, inputs: readonly Tensor[]): Tensor[] {
+export type CallParams = { readonly name: string; readonly again?: true };
+
+function emitCall(tracer: Tracer, params: CallParams, program: Program, inputs: readonly Tensor[]): Tensor[] {
   const rule: EquationRule = (at, gs, own, outputs) => {
     const floatGs = fill(gs, outputs).filter(isFloat);
     const avals = [...own, ...floatGs].map((t) => t.aval);
     const nested = traceNested(at, avals, (args) =>
       nestedBackward(program, args.slice(0, own.length), args.slice(own.length)),
     );
-    return spread(own, emitCall(at, `${name}.backward`, nested.program, [...own, ...floatGs, ...nested.captured]));
+    const again: CallParams = { name: `${params.name}.backward`, again: true };
+    return spread(own, emitCall(at, again, nested.program, [...own, ...floatGs, ...nested.captured]));
   };
-  return tracer.emit("call", { name }, inputs, outputsOf(program), { programs: [program], rule });
+  return tracer.emit("call", params, inputs, outputsOf(program), { programs: [program], rule });
 }
 
 function emitCond(tracer: Tracer, params: CondParams, yes: Program, no: Program, inputs: readonly Tensor[]): Tensor[] {
