@@ -1,0 +1,49 @@
+import { OptionError } from "../core/errors.ts";
+import { type AttentionLayerOptions, attention, multiHeadAttention } from "./attention-layers.ts";
+import type { ConfigReader, FromConfig } from "./config-reader.ts";
+import type { AnyLayer, Layer } from "./layer.ts";
+import { gpt } from "./models/gpt.ts";
+import { type RotaryOptions, sinusoidalPositions } from "./positions.ts";
+import { type Ties, tie } from "./tie.ts";
+
+const MEMORY = ["auto", "full", "blocked"] as const;
+
+/** Attention, positions and what is made of them, from their configurations. */
+export const transformerKinds: { readonly [kind: string]: FromConfig<Layer> } = {
+  attention: (o) => attention(attentionOptionsOf(o)) as AnyLayer as Layer,
+  multiHeadAttention: (o) =>
+    multiHeadAttention(o.number("embedDim"), o.number("heads"), {
+      ...o.booleans("bias"),
+      ...o.numbers("kdim", "vdim"),
+      ...attentionOptionsOf(o),
+    }) as Layer,
+  sinusoidalPositions: (o) => sinusoidalPositions(o.numbers("base")),
+  tie: (o, build) => tie(build(o.record("layer")), tiesOf(o)),
+  gpt: (o) =>
+    gpt({
+      vocabSize: o.number("vocabSize"),
+      blockSize: o.number("blockSize"),
+      ...o.numbers("layers", "heads", "width", "dropout"),
+      ...o.booleans("bias", "scanLayers", "remat"),
+      ...o.choice("approximate", ["none", "tanh"]),
+      ...o.choice("positions", ["learned", "rotary"]),
+      ...o.choice("memory", MEMORY),
+    }),
+};
+
+function attentionOptionsOf(o: ConfigReader): AttentionLayerOptions {
+  return {
+    ...o.booleans("causal"),
+    ...o.numbers("dropout"),
+    ...o.choice("memory", MEMORY),
+    ...(typeof o.config.rotary === "object" ? { rotary: o.config.rotary as RotaryOptions } : o.booleans("rotary")),
+  };
+}
+
+function tiesOf(o: ConfigReader): Ties {
+  const { ties } = o.config;
+  const isTies =
+    typeof ties === "object" && ties !== null && Object.values(ties).every((source) => typeof source === "string");
+  if (!isTies) throw new OptionError(`tie: got ${JSON.stringify(ties)} for ties; expected a record of paths.`);
+  return ties as Ties;
+}
