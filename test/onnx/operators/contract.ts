@@ -1,0 +1,130 @@
+import type { PoolParams, Tensor } from "../../../src/ops/tensor.ts";
+import { type Call, Unsupported } from "../call.ts";
+import { inSingles, type Operators } from "./operator.ts";
+
+type Sides = readonly [low: number, high: number];
+
+function gemm(call: Call): Tensor {
+  const [a, b] = [call.tensor(0), call.tensor(1)];
+  const left = call.flag("transA") ? a.transpose() : a;
+  const right = call.flag("transB") ? b.transpose() : b;
+  const product = left.matmul(right).mul(call.attribute("alpha", 1));
+  return call.has(2) ? product.add(call.tensor(2).mul(call.attribute("beta", 1))) : product;
+}
+
+type Geometry = {
+  readonly window: readonly number[];
+  readonly stride: readonly number[];
+  readonly dilation: readonly number[];
+  readonly padding: readonly Sides[];
+};
+
+/** The window of a convolution or pool over `sizes`; `ceil_mode` and SAME become zeros at the ends. */
+export function geometryOf(call: Call, sizes: readonly number[], window: readonly number[]): Geometry {
+  const stride = call.list("strides") ?? window.map(() => 1);
+  const dilation = call.list("dilations") ?? window.map(() => 1);
+  const pads = call.list("pads") ?? window.flatMap(() => [0, 0]);
+  const auto = call.text("auto_pad", "NOTSET");
+  const padding = sizes.map((size, i): Sides => {
+    const [s, extent] = [stride[i] as number, (dilation[i] as number) * ((window[i] as number) - 1) + 1];
+    if (auto.startsWith("SAME")) {
+      const total = Math.max(0, (Math.ceil(size / s) - 1) * s + extent - size);
+      const less = Math.floor(total / 2);
+      return auto === "SAME_UPPER" ? [less, total - less] : [total - less, less];
+    }
+    if (auto === "VALID") return [0, 0];
+    const [low, high] = [pads[i] as number, pads[i + sizes.length] as number];
+    if (!call.flag("ceil_mode")) return [low, high];
+    const steps = Math.ceil((size + low + high - extent) / s);
+    return [low, Math.max(high, steps * s + extent - size - low)];
+  });
+  return { window, stride, dilation, padding };
+}
+
+const pairOf = <T>([a, b]: readonly T[]): readonly [T, T] => [a as T, b as T];
+
+/** [N, C, L] as [N, C, L, 1], so that what is written for images serves sequences. */
+function asImage(x: Tensor): Tensor {
+  if (x.rank === 3) return x.unsqueeze(-1);
+  if (x.rank === 4) return x;
+  throw new Unsupported(`windows over ${x.rank - 2} axes`);
+}
+
+function conv(call: Call): Tensor {
+  const x = asImage(call.tensor(0));
+  const weight = asImage(call.tensor(1));
+  const { stride, dilation, padding } = geometryOf(call, x.shape.slice(2), weight.shape.slice(2));
+  const padded = x.pad([0, 0, ...padding.map(([low]) => low)], [0, 0, ...padding.map(([, high]) => high)]);
+  const y = padded.conv2d(weight, {
+    stride: pairOf(stride),
+    dilation: pairOf(dilation),
+    groups: call.attribute("group", 1),
+  });
+  const biased = call.has(2) ? y.add(call.tensor(2).reshape([-1, 1, 1])) : y;
+  return call.tensor(0).rank === 3 ? biased.squeeze(-1) : biased;
+}
+
+function poolParams(call: Call, x: Tensor): PoolParams {
+  const window = call.list("kernel_shape") ?? [];
+  const { stride, dilation, padding } = geometryOf(call, x.shape.slice(2, 2 + window.length), window);
+  if (dilation.some((d) => d !== 1)) throw new Unsupported("pooling with dilation");
+  return {
+    window: pairOf([...window, 1]),
+    stride: pairOf([...stride, 1]),
+    padding: pairOf([...padding, [0, 0]]),
+  };
+}
+
+const bind = (name: string, params: PoolParams, x: Tensor): Tensor => x.trace.bind(name, params, [x])[0] as Tensor;
+
+/** x padded by what is more than half of the window, which a pool itself refuses. */
+function padFar(x: Tensor, params: PoolParams, value: number): readonly [Tensor, PoolParams] {
+  const near = params.padding.map((sides, axis) =>
+    sides.map((n) => Math.min(n, Math.floor((params.window[axis] as number) / 2))),
+  ) as unknown as PoolParams["padding"];
+  const far = (side: 0 | 1): number[] => [
+    0,
+    0,
+    ...params.padding.map((sides, i) => sides[side] - (near[i]?.[side] ?? 0)),
+  ];
+  return [x.pad(far(0), far(1), value), { ...params, padding: near }];
+}
+
+function maxPool(call: Call): Tensor {
+  if (call.wants(1)) throw new Unsupported("indices of a max pool");
+  const x = asImage(call.tensor(0));
+  const params = poolParams(call, x);
+  const y = inSingles(x, (z) => {
+    const [padded, near] = padFar(z, params, -Infinity);
+    return bind("maxPool", near, padded);
+  });
+  return call.tensor(0).rank === 3 ? y.squeeze(-1) : y;
+}
+
+function averagePool(call: Call): Tensor {
+  const x = asImage(call.tensor(0));
+  const params = poolParams(call, x);
+  const sum = (y: Tensor): Tensor => {
+    const [padded, near] = padFar(y, params, 0);
+    return bind("sumPool", near, padded);
+  };
+  const y = call.flag("count_include_pad")
+    ? sum(x).mul(1 / (params.window[0] * params.window[1]))
+    : sum(x).div(sum(x.onesLike()));
+  return call.tensor(0).rank === 3 ? y.squeeze(-1) : y;
+}
+
+export const contractOperators: Operators = {
+  MatMul: (call) => call.tensor(0).matmul(call.tensor(1)),
+  Gemm: gemm,
+  Conv: conv,
+  MaxPool: maxPool,
+  AveragePool: averagePool,
+  GlobalMaxPool: (call) => {
+    const x = call.tensor(0);
+    return x.max(
+      x.shape.flatMap((_, i) => (i < 2 ? [] : [i])),
+      { keepDims: true },
+    );
+  },
+};

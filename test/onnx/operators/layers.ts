@@ -1,0 +1,73 @@
+import { applyLayer } from "../../../src/nn/context.ts";
+import * as nn from "../../../src/nn/index.ts";
+import type { Layer } from "../../../src/nn/layer.ts";
+import type { Tensor } from "../../../src/ops/tensor.ts";
+import { type Call, Unsupported } from "../call.ts";
+import type { Operators } from "./operator.ts";
+
+/** The layer's value with these parameters. */
+function layerOf(layer: Layer, params: Readonly<Record<string, Tensor>>, x: Tensor): Tensor {
+  return applyLayer({ training: false, key: undefined, buffers: new Map() }, layer, params, x);
+}
+
+/** Running values that a training pass gives are ONNX's share of the old ones, and of the batch's biased variance. */
+function batchNorm(call: Call): (Tensor | undefined)[] {
+  const [x, weight, bias, mean, variance] = [0, 1, 2, 3, 4].map((i) => call.tensor(i)) as [
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
+  const training = call.flag("training_mode");
+  const momentum = call.attribute("momentum", 0.9);
+  const layer = nn.batchNorm({ eps: call.attribute("epsilon", 1e-5), momentum: 1 - momentum });
+  const at = (name: string): string => `batchNorm.${name}`;
+  const buffers = new Map([
+    [at("running_mean"), mean],
+    [at("running_var"), variance],
+    [at("num_batches_tracked"), call.integers([0], [])],
+  ]);
+  const y = applyLayer({ training, key: undefined, buffers }, layer, { weight, bias }, x, "batchNorm");
+  if (!training) return [y];
+  const count = x.shape.reduce((n, size, axis) => (axis === 1 ? n : n * size), 1);
+  const kept = variance.mul(momentum);
+  const unbiased = buffers.get(at("running_var")) as Tensor;
+  return [
+    y,
+    buffers.get(at("running_mean")),
+    unbiased
+      .sub(kept)
+      .mul((count - 1) / count)
+      .add(kept),
+  ];
+}
+
+function globalAveragePool(call: Call): Tensor {
+  const x = call.tensor(0);
+  if (x.rank !== 4) throw new Unsupported(`windows over ${x.rank - 2} axes`);
+  return layerOf(nn.globalAvgPool2d({ keepDims: true }), {}, x);
+}
+
+/** Without training, or where nothing is dropped, the value itself and a mask of ones. */
+function dropout(call: Call): Tensor[] {
+  const x = call.tensor(0);
+  const training = call.knownNumber(2, 0) !== 0;
+  const ratio = call.knownNumber(1, call.attribute("ratio", 0.5));
+  if (training && ratio > 0) throw new Unsupported("random values of another generator");
+  return [layerOf(nn.dropout(ratio), {}, x), x.full(1, x.shape, "bool")];
+}
+
+export const layerOperators: Operators = {
+  BatchNormalization: batchNorm,
+  GlobalAveragePool: globalAveragePool,
+  Dropout: dropout,
+  Softmax: (call) => call.tensor(0).softmax(call.attribute("axis", -1)),
+  LogSoftmax: (call) => call.tensor(0).logSoftmax(call.attribute("axis", -1)),
+  Hardmax: (call) => {
+    const x = call.tensor(0);
+    const axis = call.attribute("axis", -1);
+    const at = axis < 0 ? axis + x.rank : axis;
+    return x.iota(x.shape, at).equal(x.argmax(at).unsqueeze(at)).cast("f32");
+  },
+};
