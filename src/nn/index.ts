@@ -29,6 +29,17 @@ export {
   tanhshrink,
   threshold,
 } from "./activations.ts";
+export { type AttentionMemory, type AttentionOptions, scaledDotProductAttention } from "./attention.ts";
+export {
+  type AttentionInput,
+  type AttentionLayerOptions,
+  attention,
+  type HeadsInput,
+  type MultiHeadAttentionOptions,
+  mergeHeads,
+  multiHeadAttention,
+  splitHeads,
+} from "./attention-layers.ts";
 export { type BatchNormOptions, batchNorm } from "./batch-norm.ts";
 export { type Calls, type Children, compose, residual } from "./compose.ts";
 export type { ConfigReader, FromConfig } from "./config-reader.ts";
@@ -73,11 +84,22 @@ export * as metrics from "./metrics.ts";
 export { accuracy, type Metric } from "./metrics.ts";
 export { Model, model, type PassOptions } from "./model.ts";
 export { type CnnOptions, cnn } from "./models/cnn.ts";
+export { type GptOptions, gpt } from "./models/gpt.ts";
 export { type MlpOptions, mlp } from "./models/mlp.ts";
 export { type PaddingMode, type PaddingSides, type PadOptions, pad, padImages } from "./padding.ts";
 export { flatten, identity, lambda } from "./plain-layers.ts";
 export { avgPool2d, type GlobalPoolOptions, globalAvgPool2d, maxPool2d } from "./pooling.ts";
+export {
+  alibi,
+  type LearnedPositionsOptions,
+  learnedPositions,
+  type RotaryOptions,
+  rotary,
+  type SinusoidalOptions,
+  sinusoidalPositions,
+} from "./positions.ts";
 export type { Reduction } from "./reduction.ts";
 export { remat } from "./remat.ts";
 export { type RepeatOptions, repeat } from "./repeat.ts";
 export { sequential } from "./sequential.ts";
+export { type Ties, tie } from "./tie.ts";

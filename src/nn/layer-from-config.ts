@@ -44,9 +44,11 @@ import { Model } from "./model.ts";
 import { PADDING_MODES, pad } from "./padding.ts";
 import { flatten, identity } from "./plain-layers.ts";
 import { avgPool2d, globalAvgPool2d, maxPool2d } from "./pooling.ts";
+import { learnedPositions } from "./positions.ts";
 import { remat } from "./remat.ts";
 import { repeat } from "./repeat.ts";
 import { sequential } from "./sequential.ts";
+import { transformerKinds } from "./transformer-kinds.ts";
 
 /** Layers of your own by kind, for configurations that name them. */
 export type LayerKinds = { readonly [kind: string]: FromConfig<Layer> };
@@ -130,6 +132,8 @@ const LAYERS: LayerKinds = {
   reglu: (o) => reglu(o.number("outFeatures"), gatedOptionsOf(o)),
   sequential: (o, build) =>
     sequential(Object.fromEntries(o.records("layers").map((each) => [each.text("name"), build(each.record("layer"))]))),
+  learnedPositions: (o) => learnedPositions(o.number("length"), initializersOf(o)),
+  ...transformerKinds,
   remat: (o, build) => remat(build(o.record("layer"))),
   repeat: (o, build) => repeat(build(o.record("layer")), o.number("count"), o.booleans("scan")),
   residual: (o, build) =>
