@@ -96,6 +96,25 @@ export {
   type RotaryOptions,
   rotary,
   type SinusoidalOptions,
+export {
+  gru,
+  type LstmInput,
+  type LstmOutput,
+  lstm,
+  type RecurrentInput,
+  type RecurrentOptions,
+  type RecurrentOutput,
+  type RnnOptions,
+  rnn,
+} from "./recurrent.ts";
+export {
+  type CellOptions,
+  gruCell,
+  type LstmState,
+  lstmCell,
+  type RnnCellOptions,
+  rnnCell,
+} from "./recurrent-cells.ts";
   sinusoidalPositions,
 } from "./positions.ts";
 export type { Reduction } from "./reduction.ts";

@@ -35,7 +35,7 @@ import { dropout } from "./dropout.ts";
 import { GATES } from "./functional.ts";
 import { type GatedLinearOptions, geglu, glu, reglu, swiglu } from "./gated.ts";
 import * as init from "./init.ts";
-import type { Layer, LayerConfig } from "./layer.ts";
+import type { AnyLayer, Layer, LayerConfig } from "./layer.ts";
 import { layerNorm, rmsNorm } from "./layer-norm.ts";
 import { linear } from "./linear.ts";
 import type { Loss } from "./losses.ts";
@@ -46,6 +46,8 @@ import { flatten, identity } from "./plain-layers.ts";
 import { avgPool2d, globalAvgPool2d, maxPool2d } from "./pooling.ts";
 import { learnedPositions } from "./positions.ts";
 import { remat } from "./remat.ts";
+import { gru, lstm, type RecurrentOptions, rnn } from "./recurrent.ts";
+import { gruCell, lstmCell, rnnCell } from "./recurrent-cells.ts";
 import { repeat } from "./repeat.ts";
 import { sequential } from "./sequential.ts";
 import { transformerKinds } from "./transformer-kinds.ts";
@@ -99,6 +101,16 @@ const LAYERS: LayerKinds = {
     }),
   dropout: (o) => dropout(o.number("p")),
   flatten: (o) => flatten(o.number("start")),
+  rnn: (o) => rnn(o.number("hiddenSize"), { ...recurrentOptionsOf(o), ...o.choice("nonlinearity", ["tanh", "relu"]) }),
+  gru: (o) => gru(o.number("hiddenSize"), recurrentOptionsOf(o)),
+  lstm: (o) => lstm(o.number("hiddenSize"), recurrentOptionsOf(o)),
+  rnnCell: (o) =>
+    rnnCell(o.number("hiddenSize"), {
+      ...o.booleans("bias"),
+      ...o.choice("nonlinearity", ["tanh", "relu"]),
+    }) as AnyLayer as Layer,
+  gruCell: (o) => gruCell(o.number("hiddenSize"), o.booleans("bias")) as AnyLayer as Layer,
+  lstmCell: (o) => lstmCell(o.number("hiddenSize"), o.booleans("bias")) as AnyLayer as Layer,
   identity: () => identity(),
   relu: () => relu(),
   leakyRelu: (o) => leakyRelu(o.number("slope")),
@@ -159,6 +171,13 @@ const gatedOptionsOf = (o: ConfigReader): GatedLinearOptions => ({
 
 function initializersOf(o: ConfigReader): { weightInit?: init.Initializer; biasInit?: init.Initializer } {
   const found: { weightInit?: init.Initializer; biasInit?: init.Initializer } = {};
+function recurrentOptionsOf(o: ConfigReader): RecurrentOptions {
+  return {
+    ...o.numbers("numLayers", "dropout"),
+    ...o.booleans("bidirectional", "bias", "batchFirst", "returnSequences", "state"),
+  };
+}
+
   for (const name of ["weightInit", "biasInit"] as const)
     if (o.has(name)) found[name] = initializerFromConfig(o.record(name));
   return found;
