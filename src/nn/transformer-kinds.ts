@@ -1,10 +1,19 @@
 import { OptionError } from "../core/errors.ts";
 import { type AttentionLayerOptions, attention, multiHeadAttention } from "./attention-layers.ts";
 import type { ConfigReader, FromConfig } from "./config-reader.ts";
-import type { AnyLayer, Layer } from "./layer.ts";
+import type { AnyLayer, Layer, LayerConfig } from "./layer.ts";
 import { gpt } from "./models/gpt.ts";
 import { type RotaryOptions, sinusoidalPositions } from "./positions.ts";
 import { type Ties, tie } from "./tie.ts";
+import {
+  type DecoderInput,
+  type StackOptions,
+  type TransformerLayerOptions,
+  transformerDecoder,
+  transformerDecoderLayer,
+  transformerEncoder,
+  transformerEncoderLayer,
+} from "./transformer.ts";
 
 const MEMORY = ["auto", "full", "blocked"] as const;
 
@@ -17,6 +26,18 @@ export const transformerKinds: { readonly [kind: string]: FromConfig<Layer> } = 
       ...o.numbers("kdim", "vdim"),
       ...attentionOptionsOf(o),
     }) as Layer,
+  transformerEncoderLayer: (o) =>
+    transformerEncoderLayer(o.number("dModel"), o.number("heads"), layerOptionsOf(o)) as Layer,
+  transformerDecoderLayer: (o) =>
+    transformerDecoderLayer(o.number("dModel"), o.number("heads"), layerOptionsOf(o)) as AnyLayer as Layer,
+  transformerEncoder: (o, build) =>
+    transformerEncoder(build(o.record("layer")), o.number("numLayers"), stackOptionsOf(o, build)) as Layer,
+  transformerDecoder: (o, build) =>
+    transformerDecoder(
+      build(o.record("layer")) as AnyLayer as Layer<DecoderInput>,
+      o.number("numLayers"),
+      stackOptionsOf(o, build),
+    ) as AnyLayer as Layer,
   sinusoidalPositions: (o) => sinusoidalPositions(o.numbers("base")),
   tie: (o, build) => tie(build(o.record("layer")), tiesOf(o)),
   gpt: (o) =>
@@ -37,6 +58,22 @@ function attentionOptionsOf(o: ConfigReader): AttentionLayerOptions {
     ...o.numbers("dropout"),
     ...o.choice("memory", MEMORY),
     ...(typeof o.config.rotary === "object" ? { rotary: o.config.rotary as RotaryOptions } : o.booleans("rotary")),
+  };
+}
+
+function layerOptionsOf(o: ConfigReader): TransformerLayerOptions {
+  return {
+    ...o.numbers("dimFeedforward", "layerNormEps"),
+    ...o.choice("activation", ["relu", "gelu"]),
+    ...o.booleans("normFirst", "bias"),
+    ...attentionOptionsOf(o),
+  };
+}
+
+function stackOptionsOf(o: ConfigReader, build: (config: LayerConfig) => Layer): StackOptions {
+  return {
+    ...(o.has("norm") ? { norm: build(o.record("norm")) } : {}),
+    ...o.booleans("scanLayers", "remat"),
   };
 }
 
