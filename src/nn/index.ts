@@ -122,3 +122,13 @@ export { remat } from "./remat.ts";
 export { type RepeatOptions, repeat } from "./repeat.ts";
 export { sequential } from "./sequential.ts";
 export { type Ties, tie } from "./tie.ts";
+export {
+  type DecoderInput,
+  type EncoderInput,
+  type StackOptions,
+  type TransformerLayerOptions,
+  transformerDecoder,
+  transformerDecoderLayer,
+  transformerEncoder,
+  transformerEncoderLayer,
+} from "./transformer.ts";
