@@ -26,6 +26,27 @@ export class HostArray {
   }
 }
 
+/**
+ * An array whose values are made when they are first read. Own and enumerable, so that copies and comparisons see `data` as
+ * that of any other array.
+ */
+export function deferred(dtype: DType, shape: Shape, make: () => HostData): HostArray {
+  const array = Object.create(HostArray.prototype) as HostArray;
+  return Object.defineProperties(array, {
+    dtype: { value: dtype, enumerable: true },
+    shape: { value: shape, enumerable: true },
+    data: {
+      get: () => {
+        const { data } = new HostArray(dtype, shape, make());
+        Object.defineProperty(array, "data", { value: data, enumerable: true });
+        return data;
+      },
+      enumerable: true,
+      configurable: true,
+    },
+  });
+}
+
 const defaultDType = (data: HostData): DType =>
   data instanceof Int32Array ? "i32" : data instanceof Uint8Array ? "u8" : "f32";
 

@@ -83,9 +83,7 @@ export {
 export * as metrics from "./metrics.ts";
 export { accuracy, type Metric } from "./metrics.ts";
 export { Model, model, type PassOptions } from "./model.ts";
-export { type CnnOptions, cnn } from "./models/cnn.ts";
-export { type GptOptions, gpt } from "./models/gpt.ts";
-export { type MlpOptions, mlp } from "./models/mlp.ts";
+export * from "./models/index.ts";
 export { type PaddingMode, type PaddingSides, type PadOptions, pad, padImages } from "./padding.ts";
 export { flatten, identity, lambda } from "./plain-layers.ts";
 export { avgPool2d, type GlobalPoolOptions, globalAvgPool2d, maxPool2d } from "./pooling.ts";
@@ -96,6 +94,8 @@ export {
   type RotaryOptions,
   rotary,
   type SinusoidalOptions,
+  sinusoidalPositions,
+} from "./positions.ts";
 export {
   gru,
   type LstmInput,
@@ -115,8 +115,6 @@ export {
   type RnnCellOptions,
   rnnCell,
 } from "./recurrent-cells.ts";
-  sinusoidalPositions,
-} from "./positions.ts";
 export type { Reduction } from "./reduction.ts";
 export { remat } from "./remat.ts";
 export { type RepeatOptions, repeat } from "./repeat.ts";

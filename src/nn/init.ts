@@ -1,7 +1,7 @@
 import type { Shape } from "../core/dtype.ts";
 import { sizeOf } from "../core/dtype.ts";
 import { OptionError, ShapeError } from "../core/errors.ts";
-import { HostArray } from "../core/host-array.ts";
+import { deferred, HostArray } from "../core/host-array.ts";
 import { exp } from "../core/math.ts";
 import { foldKey, type KeyWords, normalAt, uniformAt } from "../core/prng.ts";
 import { configOf, type LayerConfig } from "./layer.ts";
@@ -28,7 +28,8 @@ function elementwise(config: LayerConfig, prepare: (shape: Shape) => At): Initia
     config,
     sample: (key, shape) => {
       const at = prepare(shape);
-      return fill(shape, (i) => at(key, i));
+      // Where saved weights are loaded, or sizes alone are asked for, nobody ever draws.
+      return deferred("f32", shape, () => fill(shape, (i) => at(key, i)).data);
     },
   };
 }

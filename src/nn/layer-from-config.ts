@@ -41,13 +41,14 @@ import { linear } from "./linear.ts";
 import type { Loss } from "./losses.ts";
 import { crossEntropy, hinge, meanSquaredError } from "./losses.ts";
 import { Model } from "./model.ts";
+import { modelKinds } from "./models/kinds.ts";
 import { PADDING_MODES, pad } from "./padding.ts";
 import { flatten, identity } from "./plain-layers.ts";
 import { avgPool2d, globalAvgPool2d, maxPool2d } from "./pooling.ts";
 import { learnedPositions } from "./positions.ts";
-import { remat } from "./remat.ts";
 import { gru, lstm, type RecurrentOptions, rnn } from "./recurrent.ts";
 import { gruCell, lstmCell, rnnCell } from "./recurrent-cells.ts";
+import { remat } from "./remat.ts";
 import { repeat } from "./repeat.ts";
 import { sequential } from "./sequential.ts";
 import { transformerKinds } from "./transformer-kinds.ts";
@@ -99,8 +100,6 @@ const LAYERS: LayerKinds = {
       ...o.choice("mode", PADDING_MODES),
       ...o.numbers("value"),
     }),
-  dropout: (o) => dropout(o.number("p")),
-  flatten: (o) => flatten(o.number("start")),
   rnn: (o) => rnn(o.number("hiddenSize"), { ...recurrentOptionsOf(o), ...o.choice("nonlinearity", ["tanh", "relu"]) }),
   gru: (o) => gru(o.number("hiddenSize"), recurrentOptionsOf(o)),
   lstm: (o) => lstm(o.number("hiddenSize"), recurrentOptionsOf(o)),
@@ -111,6 +110,8 @@ const LAYERS: LayerKinds = {
     }) as AnyLayer as Layer,
   gruCell: (o) => gruCell(o.number("hiddenSize"), o.booleans("bias")) as AnyLayer as Layer,
   lstmCell: (o) => lstmCell(o.number("hiddenSize"), o.booleans("bias")) as AnyLayer as Layer,
+  dropout: (o) => dropout(o.number("p")),
+  flatten: (o) => flatten(o.number("start")),
   identity: () => identity(),
   relu: () => relu(),
   leakyRelu: (o) => leakyRelu(o.number("slope")),
@@ -150,6 +151,7 @@ const LAYERS: LayerKinds = {
   repeat: (o, build) => repeat(build(o.record("layer")), o.number("count"), o.booleans("scan")),
   residual: (o, build) =>
     residual(build(o.record("inner")), o.has("shortcut") ? build(o.record("shortcut")) : undefined),
+  ...modelKinds,
 };
 
 const LOSSES: { readonly [kind: string]: FromConfig<Loss> } = {
@@ -169,8 +171,6 @@ const gatedOptionsOf = (o: ConfigReader): GatedLinearOptions => ({
   ...initializersOf(o),
 });
 
-function initializersOf(o: ConfigReader): { weightInit?: init.Initializer; biasInit?: init.Initializer } {
-  const found: { weightInit?: init.Initializer; biasInit?: init.Initializer } = {};
 function recurrentOptionsOf(o: ConfigReader): RecurrentOptions {
   return {
     ...o.numbers("numLayers", "dropout"),
@@ -178,6 +178,8 @@ function recurrentOptionsOf(o: ConfigReader): RecurrentOptions {
   };
 }
 
+function initializersOf(o: ConfigReader): { weightInit?: init.Initializer; biasInit?: init.Initializer } {
+  const found: { weightInit?: init.Initializer; biasInit?: init.Initializer } = {};
   for (const name of ["weightInit", "biasInit"] as const)
     if (o.has(name)) found[name] = initializerFromConfig(o.record(name));
   return found;
