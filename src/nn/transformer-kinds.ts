@@ -1,4 +1,5 @@
 import { OptionError } from "../core/errors.ts";
+import type { Tensor } from "../ops/tensor.ts";
 import { type AttentionLayerOptions, attention, multiHeadAttention } from "./attention-layers.ts";
 import type { ConfigReader, FromConfig } from "./config-reader.ts";
 import type { AnyLayer, Layer, LayerConfig } from "./layer.ts";
@@ -7,6 +8,7 @@ import { type RotaryOptions, sinusoidalPositions } from "./positions.ts";
 import { type Ties, tie } from "./tie.ts";
 import {
   type DecoderInput,
+  type EncoderInput,
   type StackOptions,
   type TransformerLayerOptions,
   transformerDecoder,
@@ -31,7 +33,11 @@ export const transformerKinds: { readonly [kind: string]: FromConfig<Layer> } = 
   transformerDecoderLayer: (o) =>
     transformerDecoderLayer(o.number("dModel"), o.number("heads"), layerOptionsOf(o)) as AnyLayer as Layer,
   transformerEncoder: (o, build) =>
-    transformerEncoder(build(o.record("layer")), o.number("numLayers"), stackOptionsOf(o, build)) as Layer,
+    transformerEncoder(
+      build(o.record("layer")) as AnyLayer as Layer<Tensor | EncoderInput>,
+      o.number("numLayers"),
+      stackOptionsOf(o, build),
+    ) as Layer,
   transformerDecoder: (o, build) =>
     transformerDecoder(
       build(o.record("layer")) as AnyLayer as Layer<DecoderInput>,
