@@ -1,7 +1,6 @@
 /** Whole models, ready to train; weights carry PyTorch's names. */
 export { type CnnOptions, cnn } from "./cnn.ts";
 export { type GptOptions, gpt } from "./gpt.ts";
-export { type GptOptions, gpt } from "./gpt.ts";
 export type { ImageModelOptions } from "./image-model.ts";
 export { type MlpOptions, mlp } from "./mlp.ts";
 export {
