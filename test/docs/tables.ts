@@ -22,14 +22,8 @@ import { table as rules } from "../../src/optim/table.ts";
 import { Random } from "../../src/testing/random.ts";
 import type { Sample } from "../../src/testing/samples/sample.ts";
 import { samplePrimitives } from "../../src/testing/samples/table.ts";
-
-const code = (text: string): string => `\`${text}\``;
-
-function markdownTable(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-  return [line(heads), `|${heads.map(() => "---|").join("")}`, ...rows.map(line)].join("\n");
-}
+import { constantTable, derivativeTable } from "./derivatives.ts";
+import { code, markdownTable } from "./markdown.ts";
 
 function ruleTable(role: Rule["role"]): string {
   const rows = rules
@@ -270,7 +264,10 @@ function hyperFlagTable(): string {
   return markdownTable(["flag", "optimizers and meaning"], rows);
 }
 
-export const tables: Readonly<Record<string, () => string>> = {
+/** A table from what the page has in its place: measurements are printed anew only where they no longer hold. */
+export type MakeTable = (current: string) => string | Promise<string>;
+
+export const tables: Readonly<Record<string, MakeTable>> = {
   rules: () => ruleTable("rule"),
   transforms: () => ruleTable("transform"),
   wrappers: () => ruleTable("wrapper"),
@@ -282,6 +279,8 @@ export const tables: Readonly<Record<string, () => string>> = {
   "schedule conventions": scheduleConventionTable,
   elementwise: elementwiseTable,
   "other primitives": otherTable,
+  derivatives: derivativeTable,
+  "no derivatives": constantTable,
   commands: commandTable,
   "train flags": () => flagTable("train"),
   "optimizer recipes": recipeTable,
@@ -289,18 +288,23 @@ export const tables: Readonly<Record<string, () => string>> = {
   "evaluate flags": () => flagTable("evaluate"),
 };
 
-const MARKED = /(<!-- generated: (.*?) -->\n)[\s\S]*?(<!-- \/generated -->)/g;
+const MARKED = /(<!-- generated: (.*?) -->\n)([\s\S]*?)(<!-- \/generated -->)/g;
 
 export function namesIn(markdown: string): string[] {
   return [...markdown.matchAll(MARKED)].map(([, , name = ""]) => name);
 }
 
 /** The page with each of its tables as the code gives it now. */
-export function withTables(page: string, markdown: string, from: typeof tables = tables): string {
-  return markdown.replace(MARKED, (_, start: string, name: string, end: string) => {
+export async function withTables(page: string, markdown: string, from: typeof tables = tables): Promise<string> {
+  const made = new Map<string, string>();
+  for (const [, , name = "", current = ""] of markdown.matchAll(MARKED)) {
     const make = from[name];
     if (make === undefined)
       throw new Error(`${page}: there is no table "${name}"; there are ${Object.keys(from).join(", ")}`);
-    return `${start}\n${make()}\n\n${end}`;
-  });
+    made.set(name, await make(current));
+  }
+  return markdown.replace(
+    MARKED,
+    (_, start: string, name: string, _current: string, end: string) => `${start}\n${made.get(name)}\n\n${end}`,
+  );
 }
