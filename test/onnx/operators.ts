@@ -6,6 +6,7 @@ import { layerOperators } from "./operators/layers.ts";
 import { lossOperators } from "./operators/losses.ts";
 import { moveOperators } from "./operators/move.ts";
 import type { Operators } from "./operators/operator.ts";
+import { recurrentOperators } from "./operators/recurrent.ts";
 import { reduceOperators } from "./operators/reduce.ts";
 
 /** What each operator of ONNX is here, by its name; those of other domains than the standard's have theirs before a dot. */
@@ -16,6 +17,7 @@ export const operators: Operators = {
   ...reduceOperators,
   ...contractOperators,
   ...layerOperators,
+  ...recurrentOperators,
   ...lossOperators,
   ...controlOperators,
 };

@@ -1,12 +1,18 @@
+import { normalizeAxis } from "../../../src/core/dtype.ts";
 import { applyLayer } from "../../../src/nn/context.ts";
 import * as nn from "../../../src/nn/index.ts";
 import type { Layer } from "../../../src/nn/layer.ts";
 import type { Tensor } from "../../../src/ops/tensor.ts";
+import type { TensorTree } from "../../../src/trace/grad.ts";
 import { type Call, Unsupported } from "../call.ts";
 import type { Operators } from "./operator.ts";
 
 /** The layer's value with these parameters. */
-function layerOf(layer: Layer, params: Readonly<Record<string, Tensor>>, x: Tensor): Tensor {
+export function applied<In extends TensorTree, Out extends TensorTree>(
+  layer: Layer<In, Out>,
+  params: Readonly<Record<string, Tensor>>,
+  x: In,
+): Out {
   return applyLayer({ training: false, key: undefined, buffers: new Map() }, layer, params, x);
 }
 
@@ -46,7 +52,7 @@ function batchNorm(call: Call): (Tensor | undefined)[] {
 function globalAveragePool(call: Call): Tensor {
   const x = call.tensor(0);
   if (x.rank !== 4) throw new Unsupported(`windows over ${x.rank - 2} axes`);
-  return layerOf(nn.globalAvgPool2d({ keepDims: true }), {}, x);
+  return applied(nn.globalAvgPool2d({ keepDims: true }), {}, x);
 }
 
 /** Without training, or where nothing is dropped, the value itself and a mask of ones. */
@@ -55,11 +61,23 @@ function dropout(call: Call): Tensor[] {
   const training = call.knownNumber(2, 0) !== 0;
   const ratio = call.knownNumber(1, call.attribute("ratio", 0.5));
   if (training && ratio > 0) throw new Unsupported("random values of another generator");
-  return [layerOf(nn.dropout(ratio), {}, x), x.full(1, x.shape, "bool")];
+  return [applied(nn.dropout(ratio), {}, x), x.full(1, x.shape, "bool")];
+}
+
+function layerNorm(call: Call): Tensor[] {
+  const x = call.tensor(0);
+  const axis = normalizeAxis("LayerNormalization", call.attribute("axis", -1), x.rank);
+  const eps = call.attribute("epsilon", 1e-5);
+  const layer = nn.layerNorm({ normalizedShape: x.shape.slice(axis), eps, bias: call.has(2) });
+  const bias = call.optional(2);
+  const y = applied(layer, { weight: call.tensor(1), ...(bias ? { bias } : {}) }, x);
+  const axes = x.shape.flatMap((_, i) => (i < axis ? [] : [i]));
+  return [y, x.mean(axes, { keepDims: true }), x.variance(axes, { keepDims: true }).add(eps).rsqrt()];
 }
 
 export const layerOperators: Operators = {
   BatchNormalization: batchNorm,
+  LayerNormalization: layerNorm,
   GlobalAveragePool: globalAveragePool,
   Dropout: dropout,
   Softmax: (call) => call.tensor(0).softmax(call.attribute("axis", -1)),

@@ -1,4 +1,5 @@
 import { broadcastShapes, normalizeAxis, sizeOf } from "../../../src/core/dtype.ts";
+import { padImages } from "../../../src/nn/padding.ts";
 import type { Tensor } from "../../../src/ops/tensor.ts";
 import { type Call, dtypeOf, Unsupported } from "../call.ts";
 import { ELEMENT_TYPES } from "../protobuf.ts";
@@ -94,14 +95,8 @@ function pad(call: Call): Tensor {
   const [low, high] = [pads.slice(0, x.rank), pads.slice(x.rank)];
   const mode = call.text("mode", "constant");
   if (mode === "constant") return x.pad(low, high, call.knownNumber(2, 0));
-  return x.shape.reduce((y, size, axis) => {
-    const indices = Array.from({ length: (low[axis] as number) + size + (high[axis] as number) }, (_, i) => {
-      const at = i - (low[axis] as number);
-      if (mode === "edge") return Math.min(Math.max(at, 0), size - 1);
-      return size - 1 - Math.abs(size - 1 - Math.abs(at));
-    });
-    return y.gather(call.integers(indices), axis);
-  }, x);
+  const sides = low.map((before, axis) => [before, high[axis] ?? 0] as const);
+  return padImages(x, sides, mode === "edge" ? "replicate" : "reflect");
 }
 
 function expand(call: Call): Tensor {
