@@ -43,7 +43,21 @@ export {
 export { type BatchNormOptions, batchNorm } from "./batch-norm.ts";
 export { type Calls, type Children, compose, residual } from "./compose.ts";
 export type { ConfigReader, FromConfig } from "./config-reader.ts";
-export { type Conv2dOptions, conv2d } from "./conv.ts";
+export {
+  type Conv1dOptions,
+  type Conv2dOptions,
+  conv1d,
+  conv2d,
+  type DepthwiseOptions,
+  depthwiseConv2d,
+  separableConv2d,
+} from "./conv.ts";
+export {
+  type ConvTranspose1dOptions,
+  type ConvTranspose2dOptions,
+  convTranspose1d,
+  convTranspose2d,
+} from "./conv-transpose.ts";
 export type { CrossEntropyOptions } from "./cross-entropy.ts";
 export { defineLayer, type LayerDefinition } from "./define-layer.ts";
 export { dropout } from "./dropout.ts";

@@ -30,7 +30,8 @@ import {
 import { batchNorm } from "./batch-norm.ts";
 import { residual } from "./compose.ts";
 import { ConfigReader, type FromConfig } from "./config-reader.ts";
-import { conv2d } from "./conv.ts";
+import { type Conv2dOptions, conv1d, conv2d, depthwiseConv2d, separableConv2d } from "./conv.ts";
+import { convTranspose1d, convTranspose2d } from "./conv-transpose.ts";
 import { dropout } from "./dropout.ts";
 import { GATES } from "./functional.ts";
 import { type GatedLinearOptions, geglu, glu, reglu, swiglu } from "./gated.ts";
@@ -75,12 +76,29 @@ const INITIALIZERS: { readonly [kind: string]: FromConfig<init.Initializer> } = 
 const LAYERS: LayerKinds = {
   linear: (o) =>
     linear(o.number("outFeatures"), { ...o.booleans("bias"), ...o.numbers("inFeatures"), ...initializersOf(o) }),
-  conv2d: (o) =>
-    conv2d(o.number("outChannels"), o.size("kernel"), {
+  conv2d: (o) => conv2d(o.number("outChannels"), o.size("kernel"), { ...convOptionsOf(o), ...o.numbers("groups") }),
+  conv1d: (o) =>
+    conv1d(o.number("outChannels"), o.number("kernel"), {
+      ...o.booleans("bias"),
+      ...o.numbers("groups", "stride", "dilation"),
+      ...paddingOf(o, () => o.number("padding")),
+      ...o.choice("paddingMode", PADDING_MODES),
+      ...initializersOf(o),
+    }),
+  depthwiseConv2d: (o) => depthwiseConv2d(o.size("kernel"), { ...convOptionsOf(o), ...o.numbers("multiplier") }),
+  separableConv2d: (o) =>
+    separableConv2d(o.number("outChannels"), o.size("kernel"), { ...convOptionsOf(o), ...o.numbers("multiplier") }),
+  convTranspose1d: (o) =>
+    convTranspose1d(o.number("outChannels"), o.number("kernel"), {
+      ...o.booleans("bias"),
+      ...o.numbers("groups", "stride", "padding", "outputPadding", "dilation"),
+      ...initializersOf(o),
+    }),
+  convTranspose2d: (o) =>
+    convTranspose2d(o.number("outChannels"), o.size("kernel"), {
       ...o.booleans("bias"),
       ...o.numbers("groups"),
-      ...o.sizes("stride", "dilation"),
-      ...(o.has("padding") ? { padding: o.is("padding", "same") ? "same" : o.size("padding") } : {}),
+      ...o.sizes("stride", "padding", "outputPadding", "dilation"),
       ...initializersOf(o),
     }),
   maxPool2d: (o) => maxPool2d(o.size("window"), o.sizes("stride", "padding")),
@@ -176,6 +194,22 @@ function recurrentOptionsOf(o: ConfigReader): RecurrentOptions {
     ...o.numbers("numLayers", "dropout"),
     ...o.booleans("bidirectional", "bias", "batchFirst", "returnSequences", "state"),
   };
+}
+
+/** A convolution's options, but for the number of channels and groups. */
+function convOptionsOf(o: ConfigReader): Omit<Conv2dOptions, "groups"> {
+  return {
+    ...o.booleans("bias"),
+    ...o.sizes("stride", "dilation"),
+    ...paddingOf(o, () => o.size("padding")),
+    ...o.choice("paddingMode", PADDING_MODES),
+    ...initializersOf(o),
+  };
+}
+
+function paddingOf<T>(o: ConfigReader, counts: () => T): { padding?: T | "same" | "valid" } {
+  if (o.is("padding", "same") || o.is("padding", "valid")) return o.choice("padding", ["same", "valid"]);
+  return o.has("padding") ? { padding: counts() } : {};
 }
 
 function initializersOf(o: ConfigReader): { weightInit?: init.Initializer; biasInit?: init.Initializer } {

@@ -12,6 +12,16 @@ import {
 import { ShapeError, TraceError } from "../core/errors.ts";
 import type { HostArray } from "../core/host-array.ts";
 import type { Program, Var } from "../ir/program.ts";
+import {
+  type ConvOptions,
+  type ConvParams,
+  type ConvTransposeOptions,
+  convParams,
+  convTransposeParams,
+  type PoolOptions,
+  type PoolParams,
+  poolParams,
+} from "./geometry.ts";
 
 /** What records equations. Implemented by `trace/`; a tensor carries its trace, so there is no ambient engine. */
 export interface Trace {
@@ -27,41 +37,8 @@ export interface Trace {
 
 export type TensorLike = Tensor | number;
 
-export type ConvOptions = {
-  /** Default 1. */
-  readonly stride?: number | readonly [number, number];
-  /** Zeros added on each side: one number, `[vertical, horizontal]`, or `"same"` (stride 1; an odd total puts the extra zero after). Default 0. */
-  readonly padding?: number | readonly [number, number] | "same";
-  /** Default 1. */
-  readonly dilation?: number | readonly [number, number];
-  /** Default 1. */
-  readonly groups?: number;
-};
-
-export type PoolOptions = {
-  /** Default: the window. */
-  readonly stride?: number | readonly [number, number];
-  /** Default 0. Padding never wins a maximum; averages divide by the whole window, as PyTorch's `count_include_pad=True`. */
-  readonly padding?: number | readonly [number, number];
-};
-
-/** Geometry shared by the convolution primitives; `padding` is [[top, bottom], [left, right]]. */
-export type ConvParams = {
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [readonly [number, number], readonly [number, number]];
-  readonly dilation: readonly [number, number];
-  readonly groups: number;
-};
-
-export type PoolParams = {
-  readonly window: readonly [number, number];
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [readonly [number, number], readonly [number, number]];
-};
-
-export function pair(value: number | readonly [number, number]): readonly [number, number] {
-  return typeof value === "number" ? [value, value] : value;
-}
+export { pair } from "./geometry.ts";
+export type { ConvOptions, ConvParams, ConvTransposeOptions, PoolOptions, PoolParams };
 
 /**
  * A value inside a trace: never a box of memory, so never disposed. Methods record equations and return new tensors.
@@ -366,44 +343,24 @@ export class Tensor {
    * OH = floor((H + top + bottom - dilation (kh - 1) - 1) / stride) + 1.
    */
   conv2d(weight: Tensor, options: ConvOptions = {}): Tensor {
-    const stride = pair(options.stride ?? 1);
-    const dilation = pair(options.dilation ?? 1);
-    let padding: ConvParams["padding"];
-    if (options.padding === "same") {
-      if (stride[0] !== 1 || stride[1] !== 1)
-        throw new ShapeError(
-          `conv2d: got padding "same" with stride [${stride}]; expected stride 1. Give the padding as numbers.`,
-        );
-      const total = [0, 1].map((i) => (dilation[i] as number) * ((weight.shape[2 + i] ?? 1) - 1));
-      const sides = (n: number): readonly [number, number] => [Math.floor(n / 2), n - Math.floor(n / 2)];
-      padding = [sides(total[0] as number), sides(total[1] as number)];
-    } else {
-      const [vertical, horizontal] = pair(options.padding ?? 0);
-      padding = [
-        [vertical, vertical],
-        [horizontal, horizontal],
-      ];
-    }
-    return this.bind1("conv2d", { stride, padding, dilation, groups: options.groups ?? 1 }, weight);
+    return this.bind1("conv2d", convParams(options, weight.shape), weight);
   }
 
-  private poolParams(window: number | readonly [number, number], options: PoolOptions): PoolParams {
-    const [vertical, horizontal] = pair(options.padding ?? 0);
-    return {
-      window: pair(window),
-      stride: pair(options.stride ?? window),
-      padding: [
-        [vertical, vertical],
-        [horizontal, horizontal],
-      ],
-    };
+  /**
+   * The gradient of a convolution by its input, as in PyTorch: x [N, C, H, W], weight [C, O / groups, kh, kw] -> [N, O, OH, OW],
+   * OH = (H - 1) stride - 2 padding + dilation (kh - 1) + outputPadding + 1.
+   */
+  convTranspose2d(weight: Tensor, options: ConvTransposeOptions = {}): Tensor {
+    const [params, zeros] = convTransposeParams(this.aval, weight.aval, options);
+    return this.bind1("convInputGrad", params, weight).pad([0, 0, 0, 0], [0, 0, ...zeros]);
   }
+
   /** Largest value of each window of [N, C, H, W]; the first index wins a tie, as in PyTorch. */
   maxPool2d(window: number | readonly [number, number], options: PoolOptions = {}): Tensor {
-    return this.bind1("maxPool", this.poolParams(window, options));
+    return this.bind1("maxPool", poolParams(window, options));
   }
   avgPool2d(window: number | readonly [number, number], options: PoolOptions = {}): Tensor {
-    const params = this.poolParams(window, options);
+    const params = poolParams(window, options);
     return this.bind1("sumPool", params).mul(1 / (params.window[0] * params.window[1]));
   }
 
