@@ -11,6 +11,7 @@ import {
   atLayer,
   type BuffersByPath,
   childOf,
+  expectNonEmpty,
   type Layer,
   type LayerContext,
   labelOf,
@@ -119,8 +120,15 @@ export function applyLayer<In extends TensorTree, Out extends TensorTree>(
     leave?.(output);
     return output;
   };
-  const first = leavesOf<Tensor>(x)[0]?.[1];
+  const inputs = leavesOf<Tensor>(x).map(([, tensor]) => tensor);
+  const [first] = inputs;
   if (first === undefined)
     throw new ShapeError(`${labelOf(path, kind)}: got no input; expected at least one tensor.`, path);
-  return atLayer(path, kind, () => inScope(first, labelOf(path, kind), run));
+  return atLayer(path, kind, () => {
+    expectNonEmpty(
+      kind,
+      inputs.map(({ aval }) => aval),
+    );
+    return inScope(first, labelOf(path, kind), run);
+  });
 }

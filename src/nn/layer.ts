@@ -139,7 +139,14 @@ export function initLayer<In extends TensorTree, Out extends TensorTree>(
   input: AvalsOf<In>,
   path: string = layer.config.kind,
 ): LayerInit<Out> {
-  return atLayer(path, layer.config.kind, () => layer.init(key, input, path));
+  const { kind } = layer.config;
+  return atLayer(path, kind, () => {
+    expectNonEmpty(
+      kind,
+      avalLeaves(input).map(([, aval]) => aval),
+    );
+    return layer.init(key, input, path);
+  });
 }
 
 /** The child of a tree under a name; layers without parameters are left out of their parent's tree. */
@@ -164,6 +171,15 @@ export function configOf(kind: string, options: { readonly [option: string]: Jso
 export function expectF32(kind: string, input: Aval, ranks: readonly number[] | undefined, expected: string): void {
   if (input.dtype !== "f32" || (ranks !== undefined && !ranks.includes(input.shape.length)))
     throw new ShapeError(`${kind}: got ${formatAval(input)}; expected ${expected}.`);
+}
+
+/** Throws ShapeError where an axis has no elements: means over none are NaN, and a layer without inputs learns nothing. */
+export function expectNonEmpty(kind: string, inputs: readonly Aval[]): void {
+  const empty = inputs.find(({ shape }) => shape.includes(0));
+  if (empty)
+    throw new ShapeError(
+      `${kind}: got ${formatAval(empty)}; expected at least 1 on each axis. Hint: leave empty batches out.`,
+    );
 }
 
 /** Throws OptionError unless `value` is a positive integer. */
