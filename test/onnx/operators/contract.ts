@@ -64,6 +64,56 @@ function conv(call: Call): Tensor {
   return call.tensor(0).rank === 3 ? biased.squeeze(-1) : biased;
 }
 
+/** Sides taken off the output of a transposed convolution; below 0: zeros added. */
+function croppedSides(
+  call: Call,
+  sizes: readonly number[],
+  plain: readonly number[],
+  stride: readonly number[],
+): Sides[] {
+  const pads = call.list("pads") ?? sizes.flatMap(() => [0, 0]);
+  const auto = call.text("auto_pad", "NOTSET");
+  const wanted = call.list("output_shape")?.slice(-sizes.length);
+  return sizes.map((size, i): Sides => {
+    if (!wanted && !auto.startsWith("SAME")) return [pads[i] as number, pads[i + sizes.length] as number];
+    const total = (plain[i] as number) - (wanted ? (wanted[i] as number) : size * (stride[i] as number));
+    if (total < 0) return [0, total];
+    const less = Math.floor(total / 2);
+    return auto === "SAME_UPPER" ? [less, total - less] : [total - less, less];
+  });
+}
+
+function convTranspose(call: Call): Tensor {
+  const x = asImage(call.tensor(0));
+  const weight = asImage(call.tensor(1));
+  const axes = call.tensor(0).rank - 2;
+  const all = (name: string, byDefault: number): readonly [number, number] => {
+    const given = call.list(name) ?? [];
+    return [given[0] ?? byDefault, given[1] ?? byDefault];
+  };
+  const [stride, dilation, extra] = [all("strides", 1), all("dilations", 1), all("output_padding", 0)];
+  const options = { stride, dilation, groups: call.attribute("group", 1) };
+  const sizes = x.shape.slice(2, 2 + axes);
+  const plain = sizes.map(
+    (size, i) =>
+      (size - 1) * (stride[i] ?? 1) + (dilation[i] ?? 1) * ((weight.shape[2 + i] as number) - 1) + 1 + (extra[i] ?? 0),
+  );
+  const sides = croppedSides(call, sizes, plain, stride);
+  const even = [0, 1].map((i) => Math.max(0, Math.min(...(sides[i] ?? [0]))));
+  const y = x.convTranspose2d(weight, { ...options, padding: pairOf(even), outputPadding: extra });
+  const rest = sides.map(([low, high], i): Sides => [low - (even[i] ?? 0), high - (even[i] ?? 0)]);
+  const off = (side: 0 | 1): number[] => [0, 0, ...[0, 1].map((i) => Math.max(0, rest[i]?.[side] ?? 0))];
+  const added = [0, 0, ...[0, 1].map((i) => Math.max(0, -(rest[i]?.[1] ?? 0)))];
+  const cropped = y
+    .slice(
+      off(0),
+      y.shape.map((size, axis) => size - (off(1)[axis] as number)),
+    )
+    .pad([0, 0, 0, 0], added);
+  const biased = call.has(2) ? cropped.add(call.tensor(2).reshape([-1, 1, 1])) : cropped;
+  return axes === 1 ? biased.squeeze(-1) : biased;
+}
+
 function poolParams(call: Call, x: Tensor): PoolParams {
   const window = call.list("kernel_shape") ?? [];
   const { stride, dilation, padding } = geometryOf(call, x.shape.slice(2, 2 + window.length), window);
@@ -118,6 +168,7 @@ export const contractOperators: Operators = {
   MatMul: (call) => call.tensor(0).matmul(call.tensor(1)),
   Gemm: gemm,
   Conv: conv,
+  ConvTranspose: convTranspose,
   MaxPool: maxPool,
   AveragePool: averagePool,
   GlobalMaxPool: (call) => {
