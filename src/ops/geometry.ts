@@ -28,8 +28,11 @@ export type ConvTransposeOptions = {
 export type PoolOptions = {
   /** Default: the window. */
   readonly stride?: number | readonly [number, number];
-  /** Default 0. Padding never wins a maximum; averages divide by the whole window, as PyTorch's `count_include_pad=True`. */
-  readonly padding?: number | readonly [number, number];
+  /**
+   * One number, `[vertical, horizontal]` or `[[top, bottom], [left, right]]`. Default 0. Padding never wins a maximum; averages
+   * divide by the whole window, as PyTorch's `count_include_pad=True`.
+   */
+  readonly padding?: number | readonly [number, number] | ConvParams["padding"];
 };
 
 /** Geometry shared by the convolution primitives; `padding` is [[top, bottom], [left, right]]. */
@@ -139,5 +142,7 @@ export function convTransposeParams(
 }
 
 export function poolParams(window: number | readonly [number, number], options: PoolOptions): PoolParams {
-  return { window: pair(window), stride: pair(options.stride ?? window), padding: bothSides(options.padding ?? 0) };
+  const { padding = 0 } = options;
+  const sides = typeof padding === "number" || typeof padding[0] === "number" ? bothSides(padding as number) : padding;
+  return { window: pair(window), stride: pair(options.stride ?? window), padding: sides as Sides };
 }

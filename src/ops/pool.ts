@@ -19,12 +19,13 @@ function poolShape(name: string, { window, stride, padding }: PoolParams, x: Ava
     x.dtype === "f32" &&
     counts.every((n) => Number.isInteger(n) && n >= 1) &&
     window[0] * window[1] <= 255 &&
-    padding.every(
-      ([low, high], i) =>
-        low >= 0 && high >= 0 && 2 * low <= (window[i] as number) && 2 * high <= (window[i] as number),
-    ) &&
     size(0) >= 1 &&
-    size(1) >= 1;
+    size(1) >= 1 &&
+    // Each window begins inside the input or in the padding before it, of which no window is full.
+    padding.every(([low, high], i) => {
+      const last = (size(i as 0 | 1) - 1) * (stride[i] as number) - low;
+      return low >= 0 && high >= 0 && 2 * low <= (window[i] as number) && last < (x.shape[2 + i] as number);
+    });
   if (!valid)
     throw new ShapeError(
       `${name}: got ${formatAval(x)}, window [${window}], stride [${stride}], padding [${padding}]; expected f32[N,C,H,W] no smaller than the window, padding at most half of it, a window of at most 255 positions. Use a mean over axes for global pooling.`,

@@ -20,6 +20,7 @@ import {
   convTransposeParams,
   type PoolOptions,
   type PoolParams,
+  pair,
   poolParams,
 } from "./geometry.ts";
 
@@ -37,8 +38,8 @@ export interface Trace {
 
 export type TensorLike = Tensor | number;
 
-export { pair } from "./geometry.ts";
 export type { ConvOptions, ConvParams, ConvTransposeOptions, PoolOptions, PoolParams };
+export { pair };
 
 /**
  * A value inside a trace: never a box of memory, so never disposed. Methods record equations and return new tensors.
@@ -360,8 +361,12 @@ export class Tensor {
     return this.bind1("maxPool", poolParams(window, options));
   }
   avgPool2d(window: number | readonly [number, number], options: PoolOptions = {}): Tensor {
-    const params = poolParams(window, options);
-    return this.bind1("sumPool", params).mul(1 / (params.window[0] * params.window[1]));
+    const [height, width] = pair(window);
+    return this.sumPool2d(window, options).mul(1 / (height * width));
+  }
+  /** Sum of each window of [N, C, H, W]. */
+  sumPool2d(window: number | readonly [number, number], options: PoolOptions = {}): Tensor {
+    return this.bind1("sumPool", poolParams(window, options));
   }
 
   /** Same elements in row-major order under another shape; one size may be -1. */

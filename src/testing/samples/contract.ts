@@ -56,15 +56,7 @@ type PoolDraw = { readonly params: PoolParams; readonly x: Shape; readonly y: Sh
 
 function drawPool(random: Random): PoolDraw {
   const window = [random.integer(1, 3), random.integer(1, 3)] as const;
-  const side = (axis: 0 | 1): number => random.integer(0, Math.floor(window[axis] / 2));
-  const params: PoolParams = {
-    window,
-    stride: [random.integer(1, 3), random.integer(1, 3)],
-    padding: [
-      [side(0), side(0)],
-      [side(1), side(1)],
-    ],
-  };
+  const stride = [random.integer(1, 3), random.integer(1, 3)] as const;
   const room = random.large ? 20 : 5;
   const x = [
     random.integer(1, random.large ? 9 : 2),
@@ -72,6 +64,14 @@ function drawPool(random: Random): PoolDraw {
     window[0] + random.integer(0, room),
     window[1] + random.integer(0, room),
   ];
+  const sides = (axis: 0 | 1): readonly [number, number] => {
+    const [size, low] = [x[2 + axis] as number, random.integer(0, Math.floor(window[axis] / 2))];
+    if (random.integer(0, 2) > 0) return [low, random.integer(0, Math.floor(window[axis] / 2))];
+    // So many that no window is left out: each that begins inside ends in the padding.
+    const windows = Math.floor((size - 1 + low) / stride[axis]) + 1;
+    return [low, Math.max(0, (windows - 1) * stride[axis] + window[axis] - size - low)];
+  };
+  const params: PoolParams = { window, stride, padding: [sides(0), sides(1)] };
   const [y] = primitiveOf("sumPool").shape(params, aval("f32", x)) as readonly [Aval];
   return { params, x, y: y.shape };
 }
