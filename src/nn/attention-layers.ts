@@ -16,6 +16,8 @@ export type AttentionLayerOptions = {
   readonly dropout?: number;
   /** Default "auto": see `scaledDotProductAttention`. */
   readonly memory?: AttentionMemory;
+  /** Queries a block. Default 64. */
+  readonly block?: number;
   /** Turns queries and keys by their positions. `true`: with the defaults of `rotary`. Default false. */
   readonly rotary?: boolean | RotaryOptions;
 };
@@ -50,16 +52,17 @@ function checkAttention(kind: string, { dropout = 0 }: AttentionLayerOptions): v
 
 /** The options as JSON data. */
 export function attentionConfig(options: AttentionLayerOptions): { readonly [option: string]: Json | undefined } {
-  const { causal, dropout, memory, rotary: turned } = options;
-  return { causal, dropout, memory, rotary: typeof turned === "object" ? { ...turned } : turned };
+  const { causal, dropout, memory, block, rotary: turned } = options;
+  return { causal, dropout, memory, block, rotary: typeof turned === "object" ? { ...turned } : turned };
 }
 
 function attendHeads(x: HeadsInput, options: AttentionLayerOptions, ctx: LayerContext): Tensor {
-  const { dropout = 0, causal = false, memory = "auto", rotary: turned = false } = options;
+  const { dropout = 0, causal = false, memory = "auto", block, rotary: turned = false } = options;
   const turn = (heads: Tensor): Tensor => (turned === false ? heads : rotary(heads, turned === true ? {} : turned));
   const all: AttentionOptions = {
     causal,
     memory,
+    ...(block !== undefined && { block }),
     ...(x.mask && { mask: x.mask }),
     ...(dropout > 0 && ctx.training ? { dropout, key: ctx.key } : {}),
   };

@@ -61,7 +61,7 @@ export const transformerKinds: { readonly [kind: string]: FromConfig<Layer> } = 
 function attentionOptionsOf(o: ConfigReader): AttentionLayerOptions {
   return {
     ...o.booleans("causal"),
-    ...o.numbers("dropout"),
+    ...o.numbers("dropout", "block"),
     ...o.choice("memory", MEMORY),
     ...(typeof o.config.rotary === "object" ? { rotary: o.config.rotary as RotaryOptions } : o.booleans("rotary")),
   };

@@ -122,11 +122,12 @@ export function transformerEncoderLayer(
   );
 }
 
-function attentionOf({ causal, dropout, memory, rotary }: TransformerLayerOptions): AttentionLayerOptions {
+function attentionOf({ causal, dropout, memory, block, rotary }: TransformerLayerOptions): AttentionLayerOptions {
   return {
     ...(causal !== undefined && { causal }),
     ...(dropout !== undefined && { dropout }),
     ...(memory !== undefined && { memory }),
+    ...(block !== undefined && { block }),
     ...(rotary !== undefined && { rotary }),
   };
 }
