@@ -83,7 +83,13 @@ export type ContractPart = {
   readonly offsetA: number;
   readonly offsetB: number;
   readonly offsetC: number;
+  /** Set where b lies in panels of PANEL columns: elements from one panel to the next. Else all columns lie n.b apart. */
+  readonly panelB?: number;
 };
+
+/** Rows of a and columns of b that a register tile covers: 12 sums of 4 columns, 2 vectors of b and one of a in 16 registers. */
+export const TILE_ROWS = 6;
+export const PANEL = 8;
 
 export type ContractKernel = {
   readonly kind: "contract";

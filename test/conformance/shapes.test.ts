@@ -45,6 +45,9 @@ const cases: readonly (readonly [string, Function, readonly HostArray[]])[] = [
     [31, 127, 5],
     [64, 784, 10],
     [13, 300, 130],
+    // Several blocks of rows, rows and columns left over, and both operands packed.
+    [197, 131, 75],
+    [38, 205, 193],
   ].map(
     ([m, k, n]) =>
       [
@@ -67,6 +70,16 @@ const cases: readonly (readonly [string, Function, readonly HostArray[]])[] = [
     "matmul through transposes",
     pulls((a, b) => (a as Tensor).transpose().matmul((b as Tensor).transpose())),
     [normal(1, 19, 6), normal(2, 23, 19)],
+  ],
+  [
+    "matmul of packed batches",
+    pulls((a, b) => (a as Tensor).transpose([0, 2, 1]).matmul((b as Tensor).transpose([0, 2, 1]))),
+    [normal(1, 2, 120, 41), normal(2, 2, 35, 120)],
+  ],
+  [
+    "matmul through transposes of packed operands",
+    pulls((a, b) => (a as Tensor).transpose().matmul((b as Tensor).transpose())),
+    [normal(1, 101, 203), normal(2, 77, 101)],
   ],
   [
     "a linear layer with bias and relu",

@@ -1,4 +1,4 @@
-import type { Axis, ContractKernel, ContractPart } from "../../compile/kernel.ts";
+import { type Axis, type ContractKernel, type ContractPart, PANEL, TILE_ROWS } from "../../compile/kernel.ts";
 import type { FuncBuilder } from "./asm/module.ts";
 import { type Panel, type Row, rowRuns } from "./contract-plan.ts";
 import type { Target } from "./kernel-code.ts";
@@ -8,8 +8,8 @@ export type ContractOptions = {
   readonly fused: boolean;
 };
 
-/** Rows of a register tile by the vectors of its columns: 12 sums, 2 of b and one splat fill the 16 registers. */
-const ROWS: Readonly<Record<number, number>> = { 2: 6, 1: 8, 0: 4 };
+/** Rows of a register tile by the vectors of its columns. */
+const ROWS: Readonly<Record<number, number>> = { 2: TILE_ROWS, 1: 8, 0: 4 };
 const UNROLL = 4;
 const FULL_UNROLL = 40;
 /** Writes the loops over panels, rows and k of one part, down to the register tile. */
@@ -42,6 +42,12 @@ export class PartWriter {
     this.baseC = target.address(kernel.c) + 4 * part.offsetC;
   }
 
+  /** From one column of b to the one `columns` on; both begin a panel, or lie in the same. */
+  private offsetB(columns: number): number {
+    const { n, panelB = PANEL * n.b } = this.part;
+    return Math.floor(columns / PANEL) * panelB + (columns % PANEL) * n.b;
+  }
+
   /** The panel whose number is in `index`: full ones share code. */
   onePanel(panels: readonly Panel[], index: number, pa: number, pb: number, pc: number): void {
     const { f } = this;
@@ -49,7 +55,7 @@ export class PartWriter {
     const wide = (): void => {
       f.get(pb)
         .get(index)
-        .i32(32 * this.part.n.b)
+        .i32(4 * this.offsetB(PANEL))
         .op("i32.mul")
         .op("i32.add")
         .set(pb);
@@ -70,7 +76,7 @@ export class PartWriter {
       const panel = rest[i] as Panel;
       const emit = (): void => {
         f.get(pb)
-          .i32(4 * panel.start * this.part.n.b)
+          .i32(4 * this.offsetB(panel.start))
           .op("i32.add")
           .set(pb);
         f.get(pc)
@@ -119,7 +125,7 @@ export class PartWriter {
       f.get(pc).set(c);
       const advance = (columns: number): void => {
         f.get(b)
-          .i32(4 * columns * this.part.n.b)
+          .i32(4 * this.offsetB(columns))
           .op("i32.add")
           .set(b);
         f.get(c)
@@ -132,7 +138,7 @@ export class PartWriter {
         f.i32(full.length).set(count);
         f.loop((again) => {
           this.rows(full[0] as Panel, pa, b, c, first);
-          advance(8);
+          advance(PANEL);
           f.get(count).i32(1).op("i32.sub").tee(count).brIf(again);
         });
         f.release(count);
