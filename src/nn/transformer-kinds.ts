@@ -4,6 +4,7 @@ import { type AttentionLayerOptions, attention, multiHeadAttention } from "./att
 import type { ConfigReader, FromConfig } from "./config-reader.ts";
 import type { AnyLayer, Layer, LayerConfig } from "./layer.ts";
 import { gpt } from "./models/gpt.ts";
+import { vit } from "./models/vit.ts";
 import { type RotaryOptions, sinusoidalPositions } from "./positions.ts";
 import { type Ties, tie } from "./tie.ts";
 import {
@@ -54,6 +55,14 @@ export const transformerKinds: { readonly [kind: string]: FromConfig<Layer> } = 
       ...o.booleans("bias", "scanLayers", "remat"),
       ...o.choice("approximate", ["none", "tanh"]),
       ...o.choice("positions", ["learned", "rotary"]),
+      ...o.choice("memory", MEMORY),
+    }),
+  vit: (o) =>
+    vit({
+      ...o.numbers("classes", "inChannels", "patch", "width", "layers", "heads", "mlpRatio", "image"),
+      ...o.numbers("dropout", "attentionDropout"),
+      ...o.booleans("qkvBias", "scanLayers", "remat"),
+      ...o.choice("pool", ["token", "avg"]),
       ...o.choice("memory", MEMORY),
     }),
 };
