@@ -13,3 +13,4 @@ export {
   resnet101,
   resnet152,
 } from "./resnet.ts";
+export { type VitOptions, type VitVariant, vit, vitBase, vitSmall, vitTiny } from "./vit.ts";
