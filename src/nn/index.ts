@@ -64,6 +64,7 @@ export { dropout } from "./dropout.ts";
 export type { Gate, GeluOptions, HardTanhOptions, SoftplusOptions } from "./functional.ts";
 export * as functional from "./functional.ts";
 export { type GatedLinearOptions, type GluOptions, geglu, glu, reglu, swiglu } from "./gated.ts";
+export { type GroupNormOptions, groupNorm, type InstanceNormOptions, instanceNorm } from "./group-norm.ts";
 export type { Initializer } from "./init.ts";
 export * as init from "./init.ts";
 export type {
@@ -86,6 +87,7 @@ export {
 } from "./layer-from-config.ts";
 export { type LayerNormOptions, layerNorm, type RmsNormOptions, rmsNorm } from "./layer-norm.ts";
 export { type LinearOptions, linear } from "./linear.ts";
+export { type LocalResponseNormOptions, localResponseNorm } from "./local-response-norm.ts";
 export {
   crossEntropy,
   type HingeOptions,

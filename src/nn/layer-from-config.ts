@@ -35,10 +35,12 @@ import { convTranspose1d, convTranspose2d } from "./conv-transpose.ts";
 import { dropout } from "./dropout.ts";
 import { GATES } from "./functional.ts";
 import { type GatedLinearOptions, geglu, glu, reglu, swiglu } from "./gated.ts";
+import { groupNorm, instanceNorm } from "./group-norm.ts";
 import * as init from "./init.ts";
 import type { AnyLayer, Layer, LayerConfig } from "./layer.ts";
 import { layerNorm, rmsNorm } from "./layer-norm.ts";
 import { linear } from "./linear.ts";
+import { localResponseNorm } from "./local-response-norm.ts";
 import type { Loss } from "./losses.ts";
 import { crossEntropy, hinge, meanSquaredError } from "./losses.ts";
 import { Model } from "./model.ts";
@@ -113,6 +115,9 @@ const LAYERS: LayerKinds = {
   layerNorm: (o) =>
     layerNorm({ ...o.shapes("normalizedShape"), ...o.numbers("eps"), ...o.booleans("elementwiseAffine", "bias") }),
   rmsNorm: (o) => rmsNorm({ ...o.shapes("normalizedShape"), ...o.numbers("eps"), ...o.booleans("elementwiseAffine") }),
+  groupNorm: (o) => groupNorm(o.number("numGroups"), { ...o.numbers("eps"), ...o.booleans("affine") }),
+  instanceNorm: (o) => instanceNorm({ ...o.numbers("momentum", "eps"), ...o.booleans("affine", "trackRunningStats") }),
+  localResponseNorm: (o) => localResponseNorm(o.number("size"), o.numbers("alpha", "beta", "k")),
   pad: (o) =>
     pad(typeof o.config.padding === "number" ? o.number("padding") : o.pairs("padding"), {
       ...o.choice("mode", PADDING_MODES),
