@@ -102,7 +102,31 @@ export { Model, model, type PassOptions } from "./model.ts";
 export * from "./models/index.ts";
 export { type PaddingMode, type PaddingSides, type PadOptions, pad, padImages } from "./padding.ts";
 export { flatten, identity, lambda } from "./plain-layers.ts";
-export { avgPool2d, type GlobalPoolOptions, globalAvgPool2d, maxPool2d } from "./pooling.ts";
+export {
+  type AvgPool1dOptions,
+  type AvgPool2dOptions,
+  avgPool1d,
+  avgPool2d,
+  type LpPool1dOptions,
+  type LpPool2dOptions,
+  lpPool1d,
+  lpPool2d,
+  type MaxPool1dOptions,
+  type MaxPool2dOptions,
+  maxPool1d,
+  maxPool2d,
+} from "./pooling.ts";
+export {
+  adaptiveAvgPool1d,
+  adaptiveAvgPool2d,
+  adaptiveMaxPool1d,
+  adaptiveMaxPool2d,
+  type GlobalPoolOptions,
+  globalAvgPool1d,
+  globalAvgPool2d,
+  globalMaxPool1d,
+  globalMaxPool2d,
+} from "./pooling-adaptive.ts";
 export {
   alibi,
   type LearnedPositionsOptions,

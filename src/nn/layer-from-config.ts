@@ -47,7 +47,17 @@ import { Model } from "./model.ts";
 import { modelKinds } from "./models/kinds.ts";
 import { PADDING_MODES, pad } from "./padding.ts";
 import { flatten, identity } from "./plain-layers.ts";
-import { avgPool2d, globalAvgPool2d, maxPool2d } from "./pooling.ts";
+import { avgPool1d, avgPool2d, lpPool1d, lpPool2d, maxPool1d, maxPool2d } from "./pooling.ts";
+import {
+  adaptiveAvgPool1d,
+  adaptiveAvgPool2d,
+  adaptiveMaxPool1d,
+  adaptiveMaxPool2d,
+  globalAvgPool1d,
+  globalAvgPool2d,
+  globalMaxPool1d,
+  globalMaxPool2d,
+} from "./pooling-adaptive.ts";
 import { learnedPositions } from "./positions.ts";
 import { gru, lstm, type RecurrentOptions, rnn } from "./recurrent.ts";
 import { gruCell, lstmCell, rnnCell } from "./recurrent-cells.ts";
@@ -103,8 +113,30 @@ const LAYERS: LayerKinds = {
       ...o.sizes("stride", "padding", "outputPadding", "dilation"),
       ...initializersOf(o),
     }),
-  maxPool2d: (o) => maxPool2d(o.size("window"), o.sizes("stride", "padding")),
-  avgPool2d: (o) => avgPool2d(o.size("window"), o.sizes("stride", "padding")),
+  maxPool2d: (o) =>
+    maxPool2d(o.size("window"), { ...o.sizes("stride", "padding", "dilation"), ...o.booleans("ceilMode") }),
+  maxPool1d: (o) =>
+    maxPool1d(o.number("window"), { ...o.numbers("stride", "padding", "dilation"), ...o.booleans("ceilMode") }),
+  avgPool2d: (o) =>
+    avgPool2d(o.size("window"), {
+      ...o.sizes("stride", "padding"),
+      ...o.booleans("ceilMode", "countIncludePad"),
+      ...o.numbers("divisorOverride"),
+    }),
+  avgPool1d: (o) =>
+    avgPool1d(o.number("window"), {
+      ...o.numbers("stride", "padding"),
+      ...o.booleans("ceilMode", "countIncludePad"),
+    }),
+  lpPool2d: (o) => lpPool2d(o.number("p"), o.size("window"), { ...o.sizes("stride"), ...o.booleans("ceilMode") }),
+  lpPool1d: (o) => lpPool1d(o.number("p"), o.number("window"), { ...o.numbers("stride"), ...o.booleans("ceilMode") }),
+  globalAvgPool1d: (o) => globalAvgPool1d(o.booleans("keepDims")),
+  globalMaxPool2d: (o) => globalMaxPool2d(o.booleans("keepDims")),
+  globalMaxPool1d: (o) => globalMaxPool1d(o.booleans("keepDims")),
+  adaptiveAvgPool2d: (o) => adaptiveAvgPool2d(o.size("size")),
+  adaptiveAvgPool1d: (o) => adaptiveAvgPool1d(o.number("size")),
+  adaptiveMaxPool2d: (o) => adaptiveMaxPool2d(o.size("size")),
+  adaptiveMaxPool1d: (o) => adaptiveMaxPool1d(o.number("size")),
   globalAvgPool2d: (o) => globalAvgPool2d(o.booleans("keepDims")),
   batchNorm: (o) =>
     batchNorm({
