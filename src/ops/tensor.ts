@@ -267,8 +267,10 @@ export class Tensor {
     const shape = broadcastShapes("select", broadcastShapes("select", this.shape, first.shape), second.shape);
     return this.broadcastTo(shape).bind1("select", {}, first.broadcastTo(shape), second.broadcastTo(shape));
   }
+  /** Between `low` and `high`; the gradient passes from end to end, both included, as PyTorch's `clamp`. */
   clip(low: number, high: number): Tensor {
-    return this.maximum(low).minimum(high);
+    const inside = this.greaterEqual(low).and(this.lessEqual(high));
+    return inside.select(this, this.maximum(low).minimum(high).stopGradient());
   }
 
   private reduce(primitive: string, axes: number | readonly number[] | undefined, keepDims: boolean): Tensor {
