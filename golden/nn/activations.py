@@ -27,7 +27,9 @@ def bent(name, config, module):
         layer(f"{name} off its kinks", config, module, [numbers(4, 5, scale=3) + 1 / 64], second=True)
 
 act("silu", {"kind": "silu"}, nn.SiLU())
-act("mish", {"kind": "mish"}, nn.Mish())
+# Its second derivative at 1000 is NaN in PyTorch.
+act("mish", {"kind": "mish"}, nn.Mish(), second=False)
+layer("mish near zero", {"kind": "mish"}, nn.Mish(), [numbers(4, 5, scale=3)], second=True)
 act("softplus", {"kind": "softplus"}, nn.Softplus())
 act("softplus, beta 2.5 and threshold 1", {"kind": "softplus", "beta": 2.5, "threshold": 1}, nn.Softplus(2.5, 1))
 act("softplus, beta 0.5 and threshold 200", {"kind": "softplus", "beta": 0.5, "threshold": 200}, nn.Softplus(0.5, 200))
