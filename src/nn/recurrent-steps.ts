@@ -2,17 +2,18 @@ import type { Tensor } from "../ops/tensor.ts";
 import { scan } from "../trace/control.ts";
 import { customVjps } from "../trace/grad.ts";
 
-/** One layer in one direction over all steps: what the input gives to the gates, time first, and the rest of its parameters. */
+/** One layer in one direction over all steps, time first. */
 export type Steps = {
-  /** x W_ihᵀ and the biases that are only added: f32[T, N, gates H]. */
-  readonly input: Tensor;
+  /** f32[T, N, I] */
+  readonly x: Tensor;
+  /** W_ih, f32[gates H, I]. */
+  readonly inputWeight: Tensor;
   /** W_hh, f32[gates H, H]. */
   readonly weight: Tensor;
-  /** GRU only: b_hh, f32[3 H]. */
-  readonly bias: Tensor | undefined;
+  /** b_ih and b_hh, f32[gates H] each, or none. */
+  readonly biases: readonly Tensor[];
   /** First state, f32[N, H] each; zeros where there is none. */
-  readonly h: Tensor | undefined;
-  readonly c: Tensor | undefined;
+  readonly state: readonly Tensor[];
   /** From the last step to the first. */
   readonly reverse: boolean;
 };
@@ -22,16 +23,18 @@ export type Ran = { readonly output: Tensor; readonly h: Tensor; readonly c?: Te
 
 /**
  * The rules below run a scan against the forward one that carries the state's cotangents alone and hands out those of the
- * gates; W_hh's gradient is then one product over all steps. The derivative of `scan` would add up a product for each step in
- * its carry, and compute the gates again.
+ * gates; the weights' gradients are then products over all steps at once. The derivative of `scan` would add up a product for
+ * each step in its carry, and compute the gates again.
  */
+
+type Inputs = readonly [x: Tensor, inputWeight: Tensor, weight: Tensor, ...others: Tensor[]];
 
 const parts = (x: Tensor, count: number): Tensor[] => {
   const size = (x.shape.at(-1) as number) / count;
   return Array.from({ length: count }, (_, i) => x.narrow(-1, i * size, size));
 };
 
-const join = (xs: readonly [Tensor, ...Tensor[]]): Tensor => xs[0].concat(xs.slice(1), -1);
+const join = ([first, ...others]: readonly [Tensor, ...Tensor[]], axis = -1): Tensor => first.concat(others, axis);
 
 const plus = (a: Tensor, b: Tensor | null | undefined): Tensor => (b ? a.add(b) : a);
 
@@ -43,43 +46,54 @@ function present<N extends string>(tensors: { readonly [K in N]: Tensor | null }
   return Object.fromEntries(Object.entries(tensors).filter(([, t]) => t !== null)) as { [K in N]?: Tensor };
 }
 
-/** All steps but the one that runs last, and the one that runs first. */
-const butLast = (xs: Tensor, reverse: boolean): Tensor => xs.narrow(0, reverse ? 1 : 0, (xs.shape[0] as number) - 1);
-const butFirst = (xs: Tensor, reverse: boolean): Tensor => xs.narrow(0, reverse ? 0 : 1, (xs.shape[0] as number) - 1);
-const firstOf = (xs: Tensor, reverse: boolean): Tensor =>
-  xs.narrow(0, reverse ? (xs.shape[0] as number) - 1 : 0, 1).squeeze(0);
-
 /** The state before each step: the first one, then those after the steps before. */
 function before(states: Tensor, first: Tensor, reverse: boolean): Tensor {
   const head = first.unsqueeze(0);
-  if (states.shape[0] === 1) return head;
-  const others = butLast(states, reverse);
-  return reverse ? others.concat([head], 0) : head.concat([others], 0);
+  const others = (states.shape[0] as number) - 1;
+  if (others === 0) return head;
+  return reverse ? states.narrow(0, 1, others).concat([head], 0) : head.concat([states.narrow(0, 0, others)], 0);
 }
 
-/** sum over t of gates_tᵀ h_{t-1}. */
-function weightGradient(gates: Tensor, states: Tensor, first: Tensor | undefined, reverse: boolean): Tensor {
-  const product = (g: Tensor, h: Tensor): Tensor => g.transpose().matmul(h);
-  const rows = (xs: Tensor): Tensor => xs.reshape([-1, xs.shape.at(-1) as number]);
-  const own = first && product(firstOf(gates, reverse), first);
-  if (states.shape[0] === 1) return own ?? gates.full(0, [gates.shape.at(-1) as number, states.shape.at(-1) as number]);
-  return plus(product(rows(butFirst(gates, reverse)), rows(butLast(states, reverse))), own);
+const rows = (xs: Tensor): Tensor => xs.reshape([-1, xs.shape.at(-1) as number]);
+
+/** sum over all steps and images of xᵀ g: [T, N, A] and [T, N, B] -> [A, B] */
+const summed = (x: Tensor, g: Tensor): Tensor => rows(x).transpose().matmul(rows(g));
+
+/** The gradients of W_ih and W_hh, in one product: it goes over the gates' cotangents, the largest array here, once. */
+function weightGradients(x: Tensor, previous: Tensor, gates: Tensor): [Tensor, Tensor] {
+  const inputs = x.shape[2] as number;
+  const both = summed(x.concat([previous], -1), gates);
+  return [
+    both.narrow(0, 0, inputs).transpose(),
+    both.narrow(0, inputs, (both.shape[0] as number) - inputs).transpose(),
+  ];
 }
 
-const stateOf = (input: Tensor, weight: Tensor, given: Tensor | undefined): Tensor =>
-  given ?? input.full(0, [input.shape[1] as number, weight.shape[1] as number]);
+/** For all steps at once, since it does not wait for the state. */
+const fromInput = (x: Tensor, inputWeight: Tensor): Tensor => x.matmul(inputWeight.transpose());
+
+const zerosFor = (x: Tensor, weight: Tensor): Tensor => x.full(0, [x.shape[1] as number, weight.shape[1] as number]);
 
 /**
- * i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of input + h W_hhᵀ; c' = f c + i g; h' = o tanh(c').
+ * i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of W_ih x + b_ih + W_hh h + b_hh; c' = f c + i g; h' = o tanh(c').
  * Source: Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000).
  */
-export function lstmSteps({ input, weight, h, c, reverse }: Steps): Ran {
+export function lstmSteps({ x, inputWeight, weight, biases, state, reverse }: Steps): Ran {
+  const count = biases.length;
+  const stateOf = ([x, , weight, ...others]: Inputs): readonly [Tensor, Tensor] => {
+    const zeros = zerosFor(x, weight);
+    return [others[count] ?? zeros, others[count + 1] ?? zeros];
+  };
   const run = customVjps(
-    ([input, weight, h, c]: readonly [Tensor, Tensor, ...Tensor[]]) => {
+    (inputs: Inputs) => {
+      const [x, inputWeight, weight, ...others] = inputs;
+      const [h, c] = stateOf(inputs);
       const across = weight.transpose();
+      const bias = biasOf(others, count);
       const [after, each] = scan(
         (carry: { readonly h: Tensor; readonly c: Tensor }, x: Tensor) => {
-          const [zi, zf, zg, zo] = parts(x.add(carry.h.matmul(across)), 4) as [Tensor, Tensor, Tensor, Tensor];
+          const sums = plus(x.add(carry.h.matmul(across)), bias);
+          const [zi, zf, zg, zo] = parts(sums, 4) as [Tensor, Tensor, Tensor, Tensor];
           const [i, f, g, o] = [zi.sigmoid(), zf.sigmoid(), zg.tanh(), zo.sigmoid()];
           const next = f.mul(carry.c).add(i.mul(g));
           const out = o.mul(next.tanh());
@@ -88,14 +102,16 @@ export function lstmSteps({ input, weight, h, c, reverse }: Steps): Ran {
             { h: out, c: next, i, f, g, o },
           ] as const;
         },
-        { h: stateOf(input, weight, h), c: stateOf(input, weight, c) },
-        input,
+        { h, c },
+        fromInput(x, inputWeight),
         { reverse },
       );
       return [each.h, after.h, after.c, each.c, each.i, each.f, each.g, each.o] as const;
     },
-    ([gh, gLastH, gLastC, gc, gi, gf, gg, go], [hs, , , cs, is, fs, gates, os], [input, weight, h, c]) => {
-      const [first, zeros] = [stateOf(input, weight, c), stateOf(input, weight, undefined)];
+    ([gh, gLastH, gLastC, gc, gi, gf, gg, go], [hs, , , cs, is, fs, gates, os], inputs) => {
+      const [x, inputWeight, weight] = inputs;
+      const [h, c] = stateOf(inputs);
+      const zeros = zerosFor(x, weight);
       const [start, z] = scan(
         (carry: { readonly h: Tensor; readonly c: Tensor }, x) => {
           const { c, before, i, f, g, o, cotangents } = x;
@@ -112,7 +128,7 @@ export function lstmSteps({ input, weight, h, c, reverse }: Steps): Ran {
         { h: gLastH ?? zeros, c: gLastC ?? zeros },
         {
           c: cs,
-          before: before(cs, first, reverse),
+          before: before(cs, c, reverse),
           i: is,
           f: fs,
           g: gates,
@@ -121,45 +137,55 @@ export function lstmSteps({ input, weight, h, c, reverse }: Steps): Ran {
         },
         { reverse: !reverse },
       );
-      return [z, weightGradient(z, hs, h, reverse), ...(h ? [start.h, start.c] : [])];
+      const dBias = z.sum([0, 1]);
+      return [
+        z.matmul(inputWeight),
+        ...weightGradients(x, before(hs, h, reverse), z),
+        ...biases.map(() => dBias),
+        ...(state.length > 0 ? [start.h, start.c] : []),
+      ];
     },
   );
-  const [output, lastH, lastC] = run(h && c ? [input, weight, h, c] : [input, weight]);
+  const [output, lastH, lastC] = run([x, inputWeight, weight, ...biases, ...state]);
   return { output, h: lastH, c: lastC };
 }
 
+/** Where both are only added. */
+const biasOf = (others: readonly Tensor[], count: number): Tensor | undefined =>
+  others.slice(0, count).reduce<Tensor | undefined>((sum, bias) => plus(bias, sum), undefined);
+
 /**
- * r, z = sigmoid of input + h W_hhᵀ + b_hh; n = tanh(input + r (h W_hnᵀ + b_hn)); h' = (1 - z) n + z h.
+ * r, z = sigmoid of W_ih x + b_ih + W_hh h + b_hh; n = tanh(W_in x + b_in + r (W_hn h + b_hn)); h' = (1 - z) n + z h.
  * Source: Cho et al. (2014), with the reset gate behind the product, as PyTorch and cuDNN have it.
  */
-export function gruSteps({ input, weight, bias, h, reverse }: Steps): Ran {
-  const [hasBias, hasState] = [bias !== undefined, h !== undefined];
-  const split = (rest: readonly Tensor[]) => ({
-    bias: hasBias ? rest[0] : undefined,
-    h: hasState ? rest[hasBias ? 1 : 0] : undefined,
-  });
+export function gruSteps({ x, inputWeight, weight, biases, state, reverse }: Steps): Ran {
+  const count = biases.length;
+  const stateOf = ([x, , weight, ...others]: Inputs): Tensor => others[count] ?? zerosFor(x, weight);
   const run = customVjps(
-    ([input, weight, ...rest0]: readonly [Tensor, Tensor, ...Tensor[]]) => {
-      const { bias, h } = split(rest0);
+    (inputs: Inputs) => {
+      const [x, inputWeight, weight, ...others] = inputs;
       const across = weight.transpose();
+      const [inputBias, bias] = others.slice(0, count);
       const [after, each] = scan(
         (h: Tensor, x: Tensor) => {
-          const [xr, xz, xn] = parts(x, 3) as [Tensor, Tensor, Tensor];
+          const [xr, xz, xn] = parts(plus(x, inputBias), 3) as [Tensor, Tensor, Tensor];
           const [ar, az, an] = parts(plus(h.matmul(across), bias), 3) as [Tensor, Tensor, Tensor];
           const [r, z] = [xr.add(ar).sigmoid(), xz.add(az).sigmoid()];
           const n = xn.add(r.mul(an)).tanh();
           const out = rest(z).mul(n).add(z.mul(h));
           return [out, { h: out, r, z, n, a: an }] as const;
         },
-        stateOf(input, weight, h),
-        input,
+        stateOf(inputs),
+        fromInput(x, inputWeight),
         { reverse },
       );
       return [each.h, after, each.r, each.z, each.n, each.a] as const;
     },
-    ([gh, gLast, gr, gz, gn, ga], [hs, , rs, zs, ns, as], [input, weight, ...rest0]) => {
-      const { h } = split(rest0);
-      const [start, { x, a }] = scan(
+    ([gh, gLast, gr, gz, gn, ga], [hs, , rs, zs, ns, as], inputs) => {
+      const [x, inputWeight, weight] = inputs;
+      const size = weight.shape[1] as number;
+      // Cotangents in the order n, r, z, a: the first three go to the input's side, the last three to the state's.
+      const [start, gates] = scan(
         (carry: Tensor, x) => {
           const { before, r, z, n, a, cotangents } = x;
           const dh = plus(carry, cotangents.h);
@@ -168,12 +194,18 @@ export function gruSteps({ input, weight, bias, h, reverse }: Steps): Ran {
             .mul(z)
             .mul(rest(z));
           const dr = plus(dn.mul(a), cotangents.r).mul(r).mul(rest(r));
-          const da = join([dr, dz, plus(dn.mul(r), cotangents.a)]);
-          return [da.matmul(weight).add(dh.mul(z)), { x: join([dr, dz, dn]), a: da }] as const;
+          const gates = join([dn, dr, dz, plus(dn.mul(r), cotangents.a)]);
+          return [
+            gates
+              .narrow(-1, size, 3 * size)
+              .matmul(weight)
+              .add(dh.mul(z)),
+            gates,
+          ] as const;
         },
-        gLast ?? stateOf(input, weight, undefined),
+        gLast ?? zerosFor(x, weight),
         {
-          before: before(hs, stateOf(input, weight, h), reverse),
+          before: before(hs, stateOf(inputs), reverse),
           r: rs,
           z: zs,
           n: ns,
@@ -182,48 +214,67 @@ export function gruSteps({ input, weight, bias, h, reverse }: Steps): Ran {
         },
         { reverse: !reverse },
       );
-      const grads = [x, weightGradient(a, hs, h, reverse)];
-      if (hasBias) grads.push(a.sum([0, 1]));
-      return h ? [...grads, start] : grads;
+      const [own, others] = [gates.narrow(-1, 0, 3 * size), gates.narrow(-1, size, 3 * size)];
+      const inOrder = (w: Tensor): Tensor => join([w.narrow(0, size, 2 * size), w.narrow(0, 0, size)], 0);
+      const outOfOrder = join([inputWeight.narrow(0, 2 * size, size), inputWeight.narrow(0, 0, 2 * size)], 0);
+      const sums = gates.sum([0, 1]);
+      return [
+        own.matmul(outOfOrder),
+        inOrder(summed(x, own).transpose()),
+        summed(before(hs, stateOf(inputs), reverse), others).transpose(),
+        ...(count > 0 ? [inOrder(sums.narrow(0, 0, 3 * size)), sums.narrow(0, size, 3 * size)] : []),
+        ...(state.length > 0 ? [start] : []),
+      ];
     },
   );
-  const [output, last] = run([input, weight, ...(bias ? [bias] : []), ...(h ? [h] : [])]);
+  const [output, last] = run([x, inputWeight, weight, ...biases, ...state]);
   return { output, h: last };
 }
 
 export type Nonlinearity = "tanh" | "relu";
 
-/** h' = tanh(input + h W_hhᵀ), or its relu. Source: Elman (1990). */
-export function rnnSteps({ input, weight, h, reverse }: Steps, nonlinearity: Nonlinearity): Ran {
+/** h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or its relu. Source: Elman (1990). */
+export function rnnSteps({ x, inputWeight, weight, biases, state, reverse }: Steps, nonlinearity: Nonlinearity): Ran {
+  const count = biases.length;
+  const stateOf = ([x, , weight, ...others]: Inputs): Tensor => others[count] ?? zerosFor(x, weight);
   const run = customVjps(
-    ([input, weight, h]: readonly [Tensor, Tensor, ...Tensor[]]) => {
+    (inputs: Inputs) => {
+      const [x, inputWeight, weight, ...others] = inputs;
       const across = weight.transpose();
+      const bias = biasOf(others, count);
       const [after, each] = scan(
         (h: Tensor, x: Tensor) => {
-          const z = x.add(h.matmul(across));
+          const z = plus(x.add(h.matmul(across)), bias);
           const out = nonlinearity === "relu" ? z.relu() : z.tanh();
           return [out, out] as const;
         },
-        stateOf(input, weight, h),
-        input,
+        stateOf(inputs),
+        fromInput(x, inputWeight),
         { reverse },
       );
       return [each, after] as const;
     },
-    ([gh, gLast], [hs], [input, weight, h]) => {
+    ([gh, gLast], [hs], inputs) => {
+      const [x, inputWeight, weight] = inputs;
       const [start, z] = scan(
         (carry: Tensor, { h, cotangents }) => {
           const dh = plus(carry, cotangents.h);
           const dz = nonlinearity === "relu" ? h.greater(0).select(dh, 0) : dh.mul(rest(h.square()));
           return [dz.matmul(weight), dz] as const;
         },
-        gLast ?? stateOf(input, weight, undefined),
+        gLast ?? zerosFor(x, weight),
         { h: hs, cotangents: present({ h: gh }) },
         { reverse: !reverse },
       );
-      return [z, weightGradient(z, hs, h, reverse), ...(h ? [start] : [])];
+      const dBias = z.sum([0, 1]);
+      return [
+        z.matmul(inputWeight),
+        ...weightGradients(x, before(hs, stateOf(inputs), reverse), z),
+        ...biases.map(() => dBias),
+        ...(state.length > 0 ? [start] : []),
+      ];
     },
   );
-  const [output, last] = run(h ? [input, weight, h] : [input, weight]);
+  const [output, last] = run([x, inputWeight, weight, ...biases, ...state]);
   return { output, h: last };
 }

@@ -6,7 +6,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import { defineLayer } from "./define-layer.ts";
 import { uniform } from "./init.ts";
 import { expectCount, type Json, type Layer, type LayerContext } from "./layer.ts";
-import { gruSteps, lstmSteps, type Nonlinearity, type Ran, rnnSteps } from "./recurrent-steps.ts";
+import { gruSteps, lstmSteps, type Nonlinearity, type Ran, rnnSteps, type Steps } from "./recurrent-steps.ts";
 
 export type RecurrentOptions = {
   /** Layers, each over the outputs of the one before. Default 1. */
@@ -43,14 +43,7 @@ export type LstmOutput = { readonly output: Tensor; readonly h: Tensor; readonly
 type Kind = {
   readonly kind: "rnn" | "gru" | "lstm";
   readonly gates: number;
-  readonly run: (own: Parameters, input: Tensor, h?: Tensor, c?: Tensor, reverse?: boolean) => Ran;
-};
-
-type Parameters = {
-  readonly inputWeight: Tensor;
-  readonly weight: Tensor;
-  readonly inputBias: Tensor | undefined;
-  readonly bias: Tensor | undefined;
+  readonly run: (steps: Steps) => Ran;
 };
 
 type Weights = { readonly [name: string]: HostArray };
@@ -58,37 +51,13 @@ type Traced = { readonly [name: string]: Tensor };
 type In = { readonly x: Tensor; readonly h?: Tensor; readonly c?: Tensor };
 type Out = { readonly output: Tensor; readonly h: Tensor; readonly c?: Tensor };
 
-const LSTM: Kind = {
-  kind: "lstm",
-  gates: 4,
-  run: (own, x, h, c, reverse = false) =>
-    lstmSteps({ input: added(product(x, own), own), weight: own.weight, bias: undefined, h, c, reverse }),
-};
-
-const GRU: Kind = {
-  kind: "gru",
-  gates: 3,
-  run: (own, x, h, _c, reverse = false) => {
-    const input = own.inputBias ? product(x, own).add(own.inputBias) : product(x, own);
-    return gruSteps({ input, weight: own.weight, bias: own.bias, h, c: undefined, reverse });
-  },
-};
-
+const LSTM: Kind = { kind: "lstm", gates: 4, run: lstmSteps };
+const GRU: Kind = { kind: "gru", gates: 3, run: gruSteps };
 const rnnOf = (nonlinearity: Nonlinearity): Kind => ({
   kind: "rnn",
   gates: 1,
-  run: (own, x, h, _c, reverse = false) =>
-    rnnSteps(
-      { input: added(product(x, own), own), weight: own.weight, bias: undefined, h, c: undefined, reverse },
-      nonlinearity,
-    ),
+  run: (steps) => rnnSteps(steps, nonlinearity),
 });
-
-/** For all steps at once, since it does not wait for the state. */
-const product = (x: Tensor, { inputWeight }: Parameters): Tensor => x.matmul(inputWeight.transpose());
-
-const added = (x: Tensor, { inputBias, bias }: Parameters): Tensor =>
-  inputBias && bias ? x.add(inputBias.add(bias)) : x;
 
 /**
  * Long short-term memory over a sequence: f32[N, T, in] -> f32[N, T, H], from the first step to the last
@@ -210,8 +179,8 @@ function recurrent(kind: Kind, hiddenSize: number, options: RnnOptions): unknown
       if (layer > 0) sequence = drop(sequence, dropout, layer, ctx);
       const both = directions.map((reverse) => {
         const at = ran.length + (reverse ? 1 : 0);
-        const first = (state: Tensor | undefined): Tensor | undefined => state?.narrow(0, at, 1).squeeze(0);
-        return kind.run(parametersOf(params, suffix(layer, reverse)), sequence, first(h), first(c), reverse);
+        const state = [h, c].flatMap((each) => (each ? [each.narrow(0, at, 1).squeeze(0)] : []));
+        return kind.run({ ...weightsOf(params, suffix(layer, reverse)), x: sequence, state, reverse });
       });
       ran.push(...both);
       sequence = joined(both.map(({ output }) => output));
@@ -244,12 +213,11 @@ function recurrent(kind: Kind, hiddenSize: number, options: RnnOptions): unknown
 
 const suffix = (layer: number, reverse: boolean): string => `l${layer}${reverse ? "_reverse" : ""}`;
 
-function parametersOf(params: Traced, end: string): Parameters {
+function weightsOf(params: Traced, end: string): Pick<Steps, "inputWeight" | "weight" | "biases"> {
   return {
     inputWeight: params[`weight_ih_${end}`] as Tensor,
     weight: params[`weight_hh_${end}`] as Tensor,
-    inputBias: params[`bias_ih_${end}`],
-    bias: params[`bias_hh_${end}`],
+    biases: ["bias_ih", "bias_hh"].flatMap((name) => params[`${name}_${end}`] ?? []),
   };
 }
 
