@@ -1,5 +1,8 @@
-import type { PoolParams, Tensor } from "../../../src/ops/tensor.ts";
+import * as nn from "../../../src/nn/index.ts";
+import type { Layer } from "../../../src/nn/layer.ts";
+import type { Tensor } from "../../../src/ops/tensor.ts";
 import { type Call, Unsupported } from "../call.ts";
+import { applied } from "./layers.ts";
 import { inSingles, type Operators } from "./operator.ts";
 
 type Sides = readonly [low: number, high: number];
@@ -19,7 +22,7 @@ type Geometry = {
   readonly padding: readonly Sides[];
 };
 
-/** The window of a convolution or pool over `sizes`; `ceil_mode` and SAME become zeros at the ends. */
+/** The window of a convolution or pool over `sizes`; SAME becomes zeros at the ends. */
 export function geometryOf(call: Call, sizes: readonly number[], window: readonly number[]): Geometry {
   const stride = call.list("strides") ?? window.map(() => 1);
   const dilation = call.list("dilations") ?? window.map(() => 1);
@@ -34,9 +37,7 @@ export function geometryOf(call: Call, sizes: readonly number[], window: readonl
     }
     if (auto === "VALID") return [0, 0];
     const [low, high] = [pads[i] as number, pads[i + sizes.length] as number];
-    if (!call.flag("ceil_mode")) return [low, high];
-    const steps = Math.ceil((size + low + high - extent) / s);
-    return [low, Math.max(high, steps * s + extent - size - low)];
+    return [low, high];
   });
   return { window, stride, dilation, padding };
 }
@@ -114,54 +115,77 @@ function convTranspose(call: Call): Tensor {
   return axes === 1 ? biased.squeeze(-1) : biased;
 }
 
-function poolParams(call: Call, x: Tensor): PoolParams {
+/** A pool's window with what it may be given to a layer: sides that are alike, and not more than half of it. */
+type Pool = Geometry & { readonly even: boolean; readonly ceilMode: boolean };
+
+function poolOf(call: Call, x: Tensor): Pool {
   const window = call.list("kernel_shape") ?? [];
-  const { stride, dilation, padding } = geometryOf(call, x.shape.slice(2, 2 + window.length), window);
-  if (dilation.some((d) => d !== 1)) throw new Unsupported("pooling with dilation");
+  if (window.length > 2) throw new Unsupported(`windows over ${window.length} axes`);
+  const geometry = geometryOf(call, x.shape.slice(2), window);
+  const half = (i: number): number => Math.floor((window[i] as number) / 2);
   return {
-    window: pairOf([...window, 1]),
-    stride: pairOf([...stride, 1]),
-    padding: pairOf([...padding, [0, 0]]),
+    ...geometry,
+    even: geometry.padding.every(([low, high], i) => low === high && low <= half(i)),
+    ceilMode: call.flag("ceil_mode"),
   };
 }
 
-const bind = (name: string, params: PoolParams, x: Tensor): Tensor => x.trace.bind(name, params, [x])[0] as Tensor;
+/** A layer for images, or its like for sequences. */
+function pooled<O>(
+  x: Tensor,
+  window: readonly number[],
+  options: { readonly [name: string]: readonly number[] },
+  flags: O,
+  image: (window: readonly [number, number], options: object) => Layer,
+  sequence: (window: number, options: object) => Layer,
+): Tensor {
+  const of = (pick: (list: readonly number[]) => unknown): object => ({
+    ...Object.fromEntries(Object.entries(options).map(([name, list]) => [name, pick(list)])),
+    ...flags,
+  });
+  const layer =
+    window.length === 1
+      ? sequence(
+          window[0] as number,
+          of((list) => list[0]),
+        )
+      : image(pairOf(window), of(pairOf));
+  return applied(layer, {}, x);
+}
 
-/** x padded by what is more than half of the window, which a pool itself refuses. */
-function padFar(x: Tensor, params: PoolParams, value: number): readonly [Tensor, PoolParams] {
-  const near = params.padding.map((sides, axis) =>
-    sides.map((n) => Math.min(n, Math.floor((params.window[axis] as number) / 2))),
-  ) as unknown as PoolParams["padding"];
-  const far = (side: 0 | 1): number[] => [
-    0,
-    0,
-    ...params.padding.map((sides, i) => sides[side] - (near[i]?.[side] ?? 0)),
-  ];
-  return [x.pad(far(0), far(1), value), { ...params, padding: near }];
+function padded(x: Tensor, sides: readonly Sides[], value: number): Tensor {
+  return x.pad([0, 0, ...sides.map(([low]) => low)], [0, 0, ...sides.map(([, high]) => high)], value);
 }
 
 function maxPool(call: Call): Tensor {
   if (call.wants(1)) throw new Unsupported("indices of a max pool");
-  const x = asImage(call.tensor(0));
-  const params = poolParams(call, x);
-  const y = inSingles(x, (z) => {
-    const [padded, near] = padFar(z, params, -Infinity);
-    return bind("maxPool", near, padded);
-  });
-  return call.tensor(0).rank === 3 ? y.squeeze(-1) : y;
+  const x = call.tensor(0);
+  const { window, stride, dilation, padding, even, ceilMode } = poolOf(call, x);
+  const zeros = window.map(() => 0);
+  const sides = even ? padding.map(([low]) => low) : zeros;
+  const ready = (y: Tensor): Tensor => (even ? y : padded(y, padding, -Infinity));
+  return inSingles(x, (y) =>
+    pooled(ready(y), window, { stride, dilation, padding: sides }, { ceilMode }, nn.maxPool2d, nn.maxPool1d),
+  );
 }
 
 function averagePool(call: Call): Tensor {
-  const x = asImage(call.tensor(0));
-  const params = poolParams(call, x);
-  const sum = (y: Tensor): Tensor => {
-    const [padded, near] = padFar(y, params, 0);
-    return bind("sumPool", near, padded);
-  };
-  const y = call.flag("count_include_pad")
-    ? sum(x).mul(1 / (params.window[0] * params.window[1]))
-    : sum(x).div(sum(x.onesLike()));
-  return call.tensor(0).rank === 3 ? y.squeeze(-1) : y;
+  const x = call.tensor(0);
+  const { window, stride, padding, even, ceilMode } = poolOf(call, x);
+  const countIncludePad = call.flag("count_include_pad");
+  const pool = (y: Tensor, sides: readonly number[], flags: object): Tensor =>
+    pooled(y, window, { stride, padding: sides }, flags, nn.avgPool2d, nn.avgPool1d);
+  const sides = padding.map(([low]) => low);
+  if (even) return pool(x, sides, { ceilMode, countIncludePad });
+  const zeros = window.map(() => 0);
+  const mean = (y: Tensor): Tensor => pool(padded(y, padding, 0), zeros, { ceilMode: false });
+  return countIncludePad ? mean(x) : mean(x).div(mean(x.onesLike()));
+}
+
+function globalMaxPool(call: Call): Tensor {
+  const x = call.tensor(0);
+  if (x.rank !== 4) throw new Unsupported(`windows over ${x.rank - 2} axes`);
+  return applied(nn.globalMaxPool2d({ keepDims: true }), {}, x);
 }
 
 export const contractOperators: Operators = {
@@ -171,11 +195,5 @@ export const contractOperators: Operators = {
   ConvTranspose: convTranspose,
   MaxPool: maxPool,
   AveragePool: averagePool,
-  GlobalMaxPool: (call) => {
-    const x = call.tensor(0);
-    return x.max(
-      x.shape.flatMap((_, i) => (i < 2 ? [] : [i])),
-      { keepDims: true },
-    );
-  },
+  GlobalMaxPool: globalMaxPool,
 };

@@ -55,6 +55,25 @@ function globalAveragePool(call: Call): Tensor {
   return applied(nn.globalAvgPool2d({ keepDims: true }), {}, x);
 }
 
+function instanceNorm(call: Call): Tensor {
+  const layer = nn.instanceNorm({ affine: true, eps: call.attribute("epsilon", 1e-5) });
+  return applied(layer, { weight: call.tensor(1), bias: call.tensor(2) }, call.tensor(0));
+}
+
+function localResponseNorm(call: Call): Tensor {
+  const size = call.attribute("size", 1);
+  if (size % 2 === 0) throw new Unsupported("channels of which more lie after than before");
+  const [alpha, beta] = [call.attribute("alpha", 1e-4), call.attribute("beta", 0.75)];
+  return applied(nn.localResponseNorm(size, { alpha, beta, k: call.attribute("bias", 1) }), {}, call.tensor(0));
+}
+
+function meanVarianceNorm(call: Call): Tensor {
+  const x = call.tensor(0);
+  const axes = call.list("axes") ?? [0, 2, 3];
+  const deviation = x.variance(axes, { keepDims: true }).sqrt();
+  return x.sub(x.mean(axes, { keepDims: true })).div(deviation.add(1e-9));
+}
+
 /** Without training, or where nothing is dropped, the value itself and a mask of ones. */
 function dropout(call: Call): Tensor[] {
   const x = call.tensor(0);
@@ -78,6 +97,9 @@ function layerNorm(call: Call): Tensor[] {
 export const layerOperators: Operators = {
   BatchNormalization: batchNorm,
   LayerNormalization: layerNorm,
+  InstanceNormalization: instanceNorm,
+  LRN: localResponseNorm,
+  MeanVarianceNormalization: meanVarianceNorm,
   GlobalAveragePool: globalAveragePool,
   Dropout: dropout,
   Softmax: (call) => call.tensor(0).softmax(call.attribute("axis", -1)),
