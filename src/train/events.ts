@@ -1,5 +1,6 @@
 import type { HostArray } from "../core/host-array.ts";
 import type { Phase } from "../ir/program.ts";
+import type { HostTree } from "./examples.ts";
 
 export type Metrics = Readonly<Record<string, number>>;
 
@@ -74,6 +75,8 @@ export interface Control {
   setHyper(name: string, value: number | null): void;
   /** A copy of the weights as they are now. */
   weights(): Promise<Weights>;
+  /** What the model gives for a batch, or for one sample, with its weights as they are now and in evaluation mode. */
+  outputs(inputs: HostTree): Promise<HostTree>;
   /** Replaces all weights; throws OptionError where a name is missing or unknown, ShapeError where a shape differs. */
   setWeights(weights: Weights): void;
 }

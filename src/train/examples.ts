@@ -3,6 +3,8 @@ import { DataError } from "../core/errors.ts";
 import { array, type HostArray } from "../core/host-array.ts";
 import { leavesOf, mapTree, type Tree } from "../core/tree.ts";
 import type { Preprocessing } from "../data/preprocessing.ts";
+import type { Windows } from "../data/text.ts";
+import type { Tokenizer } from "../data/tokenizer-config.ts";
 import type { Tensor } from "../ops/tensor.ts";
 
 export type HostTree = Tree<HostArray>;
@@ -18,6 +20,10 @@ export type Examples<X extends HostTree = HostTree, Y extends HostTree = HostTre
   readonly preprocessing?: Preprocessing;
   /** Names of the classes where targets are labels. */
   readonly classes?: readonly string[];
+  /** Training takes its inputs and targets from here (`textData`). The arrays above are what is evaluated. */
+  readonly windows?: Windows;
+  /** What made the tokens of a text: saved with the model. */
+  readonly tokenizer?: Tokenizer;
   readonly name?: string;
 };
 

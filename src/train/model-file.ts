@@ -2,6 +2,8 @@ import type { Aval } from "../core/dtype.ts";
 import { DataError, DownhillError } from "../core/errors.ts";
 import type { Tree } from "../core/tree.ts";
 import { readPreprocessing } from "../data/preprocessing.ts";
+import { tokenizerFromConfig } from "../data/tokenizer.ts";
+import type { Tokenizer, TokenizerConfig } from "../data/tokenizer-config.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import { type AvalsOf, avalLeaves, fillAvals, type LayerConfig } from "../nn/layer.ts";
 import { type LayerKinds, modelFromConfig } from "../nn/layer-from-config.ts";
@@ -21,13 +23,18 @@ export type ModelNotes = {
   /** Types of one sample's inputs, without the batch axis. */
   readonly sample: Tree<Aval>;
   readonly classes: readonly string[] | undefined;
+  readonly tokenizer?: TokenizerConfig | undefined;
 };
 
 export function encodeModel(weights: Weights, notes: ModelNotes): Uint8Array<ArrayBuffer> {
   return encodeSafetensors(weights, { format: FORMAT, downhill: JSON.stringify(notes) });
 }
 
-export type DecodedModel = Omit<ModelNotes, "model"> & { readonly model: AnyModel; readonly state: ModelState };
+export type DecodedModel = Omit<ModelNotes, "model" | "tokenizer"> & {
+  readonly model: AnyModel;
+  readonly tokenizer: Tokenizer | undefined;
+  readonly state: ModelState;
+};
 
 /**
  * A model from the bytes of its file. `kinds` builds layers of your own. Throws DataError naming `file` where it is
@@ -47,12 +54,13 @@ export function decodeModel(bytes: Uint8Array, file: string, kinds: LayerKinds =
   } catch {
     throw fail("has notes that are not JSON.");
   }
-  const { model: config, loss, metrics, preparation, sample, classes } = notes;
+  const { model: config, loss, metrics, preparation, sample, classes, tokenizer } = notes;
   if (!isRecord(config) || typeof config.kind !== "string" || !isRecord(loss) || typeof loss.kind !== "string")
     throw fail("has no model or loss in its notes.");
   if (!isSample(sample)) throw fail("has no types of its inputs in its notes.");
   if (!isRecord(preparation)) throw fail("has no preprocessing in its notes.");
   if (!isTexts(metrics) || (classes !== undefined && !isTexts(classes))) throw fail("has damaged names in its notes.");
+  if (tokenizer !== undefined && !isRecord(tokenizer)) throw fail("has a damaged tokenizer in its notes.");
   try {
     const model = modelFromConfig(config as LayerConfig, kinds) as unknown as AnyModel;
     return {
@@ -64,6 +72,7 @@ export function decodeModel(bytes: Uint8Array, file: string, kinds: LayerKinds =
       ),
       sample,
       classes,
+      tokenizer: tokenizer === undefined ? undefined : tokenizerFromConfig(tokenizer as TokenizerConfig),
       state: model.fromStateDict(tensors, batchOf(sample)),
     };
   } catch (error) {

@@ -94,13 +94,11 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
     backend,
     (stateTensors, batch, ctx, data) => {
       const { params, buffers, optState } = stateTensors as Record<keyof TrainState, TensorTree>;
-      const { inputs, targets } = data as { inputs: TensorTree; targets: TensorTree };
       const { indices } = batch as { indices: Tensor };
-      const pick = (tree: TensorTree): TensorTree => mapTree<Tensor, Tensor>(tree, (all) => all.gather(indices));
-      const [x, y] = inPhase(indices, "sample", () => [
-        prepare(pick(inputs), task.preparation),
-        prepareTargets(pick(targets)),
-      ]);
+      const [x, y] = inPhase(indices, "sample", () => {
+        const [inputs, targets] = examples.windows ? cut(data, examples, indices) : pick(data, indices);
+        return [prepare(inputs, task.preparation), prepareTargets(targets)];
+      });
       const forward = (p: TensorTree) => {
         const [output, buffersAfter] = task.model.apply(p, buffers, x, { training: true, key: ctx.key });
         return { buffersAfter, measured: measure(task, output, y) };
@@ -156,7 +154,9 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
     {
       state: state as HostTree,
       batch: { indices: { dtype: "i32", shape: [batchSize] } },
-      data: { inputs: examples.inputs, targets: examples.targets },
+      data: examples.windows
+        ? { tokens: examples.windows.tokens }
+        : { inputs: examples.inputs, targets: examples.targets },
       seed,
       store,
       run,
@@ -164,6 +164,20 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
     },
   );
   return { step, counts, ruleMetrics: [...ruleMetrics] };
+}
+
+function pick(data: Traced, indices: Tensor): readonly [TensorTree, TensorTree] {
+  const { inputs, targets } = data as { inputs: TensorTree; targets: TensorTree };
+  const rows = (tree: TensorTree): TensorTree => mapTree<Tensor, Tensor>(tree, (all) => all.gather(indices));
+  return [rows(inputs), rows(targets)];
+}
+
+/** Windows of the tokens from each start on, and the same one token later. */
+function cut(data: Traced, examples: Examples, starts: Tensor): readonly [TensorTree, TensorTree] {
+  const { tokens } = data as { tokens: Tensor };
+  const block = (examples.inputs as HostArray).shape[1] as number;
+  const places = starts.unsqueeze(1).add(starts.iota([starts.shape[0] as number, block], 1));
+  return [tokens.gather(places), tokens.gather(places.add(1))];
 }
 
 /** The result that counts how many numbers of the weights to evaluate with are not the parameters'. */

@@ -3,6 +3,7 @@ import { type Aval, formatAval, sameShape } from "../core/dtype.ts";
 import { OptionError, ShapeError } from "../core/errors.ts";
 import { HostArray } from "../core/host-array.ts";
 import { leavesOf, mapTree, type Tree } from "../core/tree.ts";
+import type { Tokenizer } from "../data/tokenizer-config.ts";
 import { Evaluator } from "./evaluator.ts";
 import type { Metrics, Weights } from "./events.ts";
 import type { Examples, HostTree } from "./examples.ts";
@@ -20,6 +21,7 @@ export type TrainedParts = {
   /** Types of one sample's inputs, without the batch axis. */
   readonly sample: Tree<Aval>;
   readonly classes: readonly string[] | undefined;
+  readonly tokenizer?: Tokenizer | undefined;
   readonly maxBatch?: number;
 };
 
@@ -27,6 +29,10 @@ export type TrainedParts = {
 export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = HostTree> {
   /** Names of the classes, where the model was trained on labels. */
   readonly classes: readonly string[] | undefined;
+  /** What makes tokens of a text, where the model was trained on one. */
+  readonly tokenizer: Tokenizer | undefined;
+  /** Types of one sample's inputs, without the batch axis. */
+  readonly sample: Tree<Aval>;
   readonly #parts: TrainedParts;
   readonly #evaluator: Evaluator;
   readonly #predictor: Predictor;
@@ -36,6 +42,8 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
     const { backend, store, task, state, sample, maxBatch = 128 } = parts;
     this.#parts = parts;
     this.classes = parts.classes;
+    this.tokenizer = parts.tokenizer;
+    this.sample = sample;
     this.#evaluator = evaluator ?? new Evaluator({ backend, store, task, state, maxBatch });
     this.#predictor = new Predictor({ backend, store, task, state, sample });
   }
@@ -96,7 +104,7 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
 
   /** The model as the bytes of a safetensors file: weights by PyTorch's names, all else that `load` needs in its notes. */
   async toBytes(): Promise<Uint8Array<ArrayBuffer>> {
-    const { task, sample, classes } = this.#parts;
+    const { task, sample, classes, tokenizer } = this.#parts;
     return encodeModel(await this.weights(), {
       model: task.model.config,
       loss: task.loss.config,
@@ -104,6 +112,7 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
       preparation: task.preparation,
       sample,
       classes,
+      tokenizer: tokenizer?.config,
     });
   }
 

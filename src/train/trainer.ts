@@ -94,6 +94,10 @@ export class Trainer {
       },
       setHyper: (name, value) => this.setHyper(name, value),
       weights: () => this.weights(),
+      outputs: async (inputs) => {
+        await this.evaluated?.refresh();
+        return this.model.outputs(inputs);
+      },
       setWeights: (weights) => this.setWeights(weights),
     };
   }
@@ -166,6 +170,11 @@ export class Trainer {
         validation: { examples: validation, indices: undefined, count },
       };
     }
+    if (validation !== 0 && train.windows !== undefined)
+      throw new OptionError(
+        `fit: got validation ${validation} of windows of a text; expected a part of its own, as textData gives it.`,
+        "validation",
+      );
     const asDataset = { name: nameOf(train), inputs: leavesOf<HostArray>(train.inputs)[0]?.[1] } as Dataset;
     const parts = splitDataset(asDataset, { validation, seed });
     const count = parts.validation.length;
@@ -232,9 +241,10 @@ export class Trainer {
     if (held !== undefined)
       for (const length of evaluator.batchLengths(held.count))
         await compiled("evaluate", length, () => evaluator.program(held.examples, length));
-    const { classes } = train;
+    const { classes, tokenizer } = train;
+    const sample = sampleOf(train.inputs);
     this.trained = new TrainedModel(
-      { backend, store: evaluated.store, task, state, sample: sampleOf(train.inputs), classes, maxBatch },
+      { backend, store: evaluated.store, task, state, sample, classes, tokenizer, maxBatch },
       evaluator,
     );
     const resident = store.paths.reduce((sum, path) => {
@@ -285,7 +295,8 @@ export class Trainer {
     lastGood: Weights,
   ): Promise<EpochEvent | undefined> {
     const { task, batchSize, seed } = this.options;
-    const order = epochOrder(seed, this.epoch - 1, split.train);
+    const { windows } = this.options.train;
+    const order = windows?.starts(seed, this.epoch - 1) ?? epochOrder(seed, this.epoch - 1, split.train);
     const size = Math.min(batchSize, order.length);
     const fullSteps = Math.floor(order.length / size);
     const totals = new Totals(task);
