@@ -36,10 +36,19 @@ act("softplus, beta 0.5 and threshold 200", {"kind": "softplus", "beta": 0.5, "t
 act("logSigmoid", {"kind": "logSigmoid"}, nn.LogSigmoid())
 act("tanhshrink", {"kind": "tanhshrink"}, nn.Tanhshrink())
 bent("softsign", {"kind": "softsign"}, nn.Softsign())
+
+
+class HardSigmoid(nn.Module):
+    """PyTorch's own divides by 6 in single precision in its backward pass, here too."""
+
+    def forward(self, x):
+        return F.relu6(x + 3) / 6
+
+
 kinks = torch.tensor([-3.0, -2.96875, -1.0, -0.5, 0.0, 0.5, 1.0, 2.96875, 3.0, 6.0])
 for kind, config, module in (
     ("relu6", {}, nn.ReLU6()),
-    ("hardSigmoid", {}, nn.Hardsigmoid()),
+    ("hardSigmoid", {}, HardSigmoid()),
     ("hardSwish", {}, nn.Hardswish()),
     ("hardTanh", {}, nn.Hardtanh()),
     ("hardTanh", {"minVal": -0.5, "maxVal": 3}, nn.Hardtanh(-0.5, 3)),

@@ -61,6 +61,7 @@ export {
 export type { CrossEntropyOptions } from "./cross-entropy.ts";
 export { defineLayer, type LayerDefinition } from "./define-layer.ts";
 export { dropout } from "./dropout.ts";
+export { type BagMode, type EmbeddingBagOptions, type EmbeddingOptions, embedding, embeddingBag } from "./embedding.ts";
 export type { Gate, GeluOptions, HardTanhOptions, SoftplusOptions } from "./functional.ts";
 export * as functional from "./functional.ts";
 export { type GatedLinearOptions, type GluOptions, geglu, glu, reglu, swiglu } from "./gated.ts";

@@ -33,6 +33,7 @@ import { ConfigReader, type FromConfig } from "./config-reader.ts";
 import { type Conv2dOptions, conv1d, conv2d, depthwiseConv2d, separableConv2d } from "./conv.ts";
 import { convTranspose1d, convTranspose2d } from "./conv-transpose.ts";
 import { dropout } from "./dropout.ts";
+import { BAG_MODES, embedding, embeddingBag } from "./embedding.ts";
 import { GATES } from "./functional.ts";
 import { type GatedLinearOptions, geglu, glu, reglu, swiglu } from "./gated.ts";
 import { groupNorm, instanceNorm } from "./group-norm.ts";
@@ -150,6 +151,14 @@ const LAYERS: LayerKinds = {
   groupNorm: (o) => groupNorm(o.number("numGroups"), { ...o.numbers("eps"), ...o.booleans("affine") }),
   instanceNorm: (o) => instanceNorm({ ...o.numbers("momentum", "eps"), ...o.booleans("affine", "trackRunningStats") }),
   localResponseNorm: (o) => localResponseNorm(o.number("size"), o.numbers("alpha", "beta", "k")),
+  embedding: (o) =>
+    embedding(o.number("numEmbeddings"), o.number("dim"), { ...o.numbers("paddingIndex"), ...initializersOf(o) }),
+  embeddingBag: (o) =>
+    embeddingBag(o.number("numEmbeddings"), o.number("dim"), {
+      ...o.numbers("paddingIndex"),
+      ...o.choice("mode", BAG_MODES),
+      ...initializersOf(o),
+    }),
   pad: (o) =>
     pad(typeof o.config.padding === "number" ? o.number("padding") : o.pairs("padding"), {
       ...o.choice("mode", PADDING_MODES),
