@@ -106,33 +106,6 @@ def seq(*each):
     return {"kind": "sequential", "layers": [{"name": str(i), "layer": e} for i, e in enumerate(each)]}
 
 
-def loss(name, config, f, output, target, second=True):
-    """`dtarget` stands where the target is differentiable (probabilities, values)."""
-    output = output.clone().requires_grad_()
-    soft = target.is_floating_point()
-    target = target.clone().requires_grad_() if soft else target
-    value = f(output, target)
-    cotangent = numbers(*value.shape)
-    grads = torch.autograd.grad((value * cotangent).sum(), [output, target] if soft else [output], create_graph=True)
-    case = {
-        "name": name,
-        "config": config,
-        "output": pack(output),
-        "target": {**pack(target), "dtype": "f32" if soft else "i32"},
-        "value": pack(value),
-        "cotangent": pack(cotangent),
-        "doutput": pack(grads[0]),
-    }
-    if soft:
-        case["dtarget"] = pack(grads[1])
-    if second:
-        direction = numbers(*output.shape)
-        (again,) = torch.autograd.grad((grads[0] * direction).sum(), [output])
-        case["direction"] = pack(direction)
-        case["second"] = pack(again)
-    losses.append(case)
-
-
 def write():
     """The family's cases, to the JSON file beside its script."""
     place = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{family}.json")

@@ -58,7 +58,6 @@ export {
   convTranspose1d,
   convTranspose2d,
 } from "./conv-transpose.ts";
-export type { CrossEntropyOptions } from "./cross-entropy.ts";
 export { defineLayer, type LayerDefinition } from "./define-layer.ts";
 export { dropout } from "./dropout.ts";
 export { type BagMode, type EmbeddingBagOptions, type EmbeddingOptions, embedding, embeddingBag } from "./embedding.ts";
@@ -83,20 +82,12 @@ export {
   initializerFromConfig,
   type LayerKinds,
   layerFromConfig,
-  lossFromConfig,
   modelFromConfig,
 } from "./layer-from-config.ts";
 export { type LayerNormOptions, layerNorm, type RmsNormOptions, rmsNorm } from "./layer-norm.ts";
 export { type LinearOptions, linear } from "./linear.ts";
 export { type LocalResponseNormOptions, localResponseNorm } from "./local-response-norm.ts";
-export {
-  crossEntropy,
-  type HingeOptions,
-  hinge,
-  type Loss,
-  meanSquaredError,
-  type SquaredErrorOptions,
-} from "./losses.ts";
+export * from "./losses/index.ts";
 export * as metrics from "./metrics.ts";
 export { accuracy, type Metric } from "./metrics.ts";
 export { Model, model, type PassOptions } from "./model.ts";

@@ -42,8 +42,6 @@ import type { AnyLayer, Layer, LayerConfig } from "./layer.ts";
 import { layerNorm, rmsNorm } from "./layer-norm.ts";
 import { linear } from "./linear.ts";
 import { localResponseNorm } from "./local-response-norm.ts";
-import type { Loss } from "./losses.ts";
-import { crossEntropy, hinge, meanSquaredError } from "./losses.ts";
 import { Model } from "./model.ts";
 import { modelKinds } from "./models/kinds.ts";
 import { PADDING_MODES, pad } from "./padding.ts";
@@ -67,6 +65,8 @@ import { repeat } from "./repeat.ts";
 import { sequential } from "./sequential.ts";
 import { transformerKinds } from "./transformer-kinds.ts";
 
+export { lossFromConfig } from "./losses/from-config.ts";
+
 /** Layers of your own by kind, for configurations that name them. */
 export type LayerKinds = { readonly [kind: string]: FromConfig<Layer> };
 
@@ -86,7 +86,8 @@ const INITIALIZERS: { readonly [kind: string]: FromConfig<init.Initializer> } = 
   orthogonal: (o) => init.orthogonal(o.numbers("gain")),
 };
 
-const LAYERS: LayerKinds = {
+/** Every kind of layer there is here. */
+export const LAYERS: LayerKinds = {
   linear: (o) =>
     linear(o.number("outFeatures"), { ...o.booleans("bias"), ...o.numbers("inFeatures"), ...initializersOf(o) }),
   conv2d: (o) => conv2d(o.number("outChannels"), o.size("kernel"), { ...convOptionsOf(o), ...o.numbers("groups") }),
@@ -131,6 +132,7 @@ const LAYERS: LayerKinds = {
     }),
   lpPool2d: (o) => lpPool2d(o.number("p"), o.size("window"), { ...o.sizes("stride"), ...o.booleans("ceilMode") }),
   lpPool1d: (o) => lpPool1d(o.number("p"), o.number("window"), { ...o.numbers("stride"), ...o.booleans("ceilMode") }),
+  globalAvgPool2d: (o) => globalAvgPool2d(o.booleans("keepDims")),
   globalAvgPool1d: (o) => globalAvgPool1d(o.booleans("keepDims")),
   globalMaxPool2d: (o) => globalMaxPool2d(o.booleans("keepDims")),
   globalMaxPool1d: (o) => globalMaxPool1d(o.booleans("keepDims")),
@@ -138,7 +140,6 @@ const LAYERS: LayerKinds = {
   adaptiveAvgPool1d: (o) => adaptiveAvgPool1d(o.number("size")),
   adaptiveMaxPool2d: (o) => adaptiveMaxPool2d(o.size("size")),
   adaptiveMaxPool1d: (o) => adaptiveMaxPool1d(o.number("size")),
-  globalAvgPool2d: (o) => globalAvgPool2d(o.booleans("keepDims")),
   batchNorm: (o) =>
     batchNorm({
       ...(o.is("momentum", null) ? { momentum: null } : o.numbers("momentum")),
@@ -218,17 +219,6 @@ const LAYERS: LayerKinds = {
   ...modelKinds,
 };
 
-const LOSSES: { readonly [kind: string]: FromConfig<Loss> } = {
-  crossEntropy: (o) =>
-    crossEntropy({
-      ...o.numbers("labelSmoothing"),
-      ...o.choice("reduction", ["mean", "sum"]),
-      ...(o.has("weight") ? { weight: o.list("weight") } : {}),
-    }),
-  hinge: (o) => hinge({ ...o.numbers("delta"), ...o.booleans("squared"), ...o.choice("reduction", ["mean", "sum"]) }),
-  meanSquaredError: (o) => meanSquaredError(o.choice("reduction", ["mean", "sum"])),
-};
-
 const gatedOptionsOf = (o: ConfigReader): GatedLinearOptions => ({
   ...o.booleans("bias"),
   ...o.numbers("inFeatures"),
@@ -306,12 +296,4 @@ export function layerFromConfig(config: LayerConfig, kinds: LayerKinds = {}): La
 /** `layerFromConfig` as a model. */
 export function modelFromConfig(config: LayerConfig, kinds: LayerKinds = {}): Model {
   return new Model(layerFromConfig(config, kinds));
-}
-
-/** The loss whose `config` this is. Errors: OptionError when the kind is not a built-in one. */
-export function lossFromConfig(config: LayerConfig): Loss {
-  const make = Object.hasOwn(LOSSES, config.kind) ? LOSSES[config.kind] : undefined;
-  if (!make)
-    throw new OptionError(`config: got the loss "${config.kind}"; expected one of ${Object.keys(LOSSES).join(", ")}.`);
-  return make(new ConfigReader(config), unknownLayer);
 }

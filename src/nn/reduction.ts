@@ -1,19 +1,15 @@
-import { formatAval, sameShape } from "../core/dtype.ts";
+import { formatAval, normalizeAxis, sameShape } from "../core/dtype.ts";
 import { ShapeError } from "../core/errors.ts";
 import type { Tensor } from "../ops/tensor.ts";
 
 /** What becomes of the values of each example. */
 export type Reduction = "mean" | "sum" | "none";
 
-export function reduceLoss(values: Tensor, reduction: Reduction): Tensor {
-  if (reduction === "none") return values;
-  return reduction === "mean" ? values.mean() : values.sum();
-}
-
-/** The axis of classes: 1, or 0 of a single example f32[C], as PyTorch. */
-export function classAxisOf(op: string, scores: Tensor): number {
+/** The axis of classes: 1, or 0 of a single example f32[C], as PyTorch, unless another is named. */
+export function classAxisOf(op: string, scores: Tensor, named?: number): number {
   if (scores.dtype !== "f32" || scores.rank === 0)
     throw new ShapeError(`${op}: got ${formatAval(scores.aval)}; expected f32[N, C].`);
+  if (named !== undefined) return normalizeAxis(op, named, scores.rank);
   return scores.rank === 1 ? 0 : 1;
 }
 

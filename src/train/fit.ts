@@ -2,7 +2,7 @@ import type { Backend } from "../compile/backend.ts";
 import type { Inspect } from "../compile/step.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Layer, TensorsOf } from "../nn/layer.ts";
-import type { Loss } from "../nn/losses.ts";
+import type { Loss } from "../nn/losses/loss.ts";
 import type { Metric } from "../nn/metrics.ts";
 import { type Model, model as modelOf } from "../nn/model.ts";
 import type { TensorTree, Transform } from "../optim/transform.ts";

@@ -4,7 +4,7 @@ import type { HostArray } from "../core/host-array.ts";
 import { leavesOf, type Tree } from "../core/tree.ts";
 import { avalsOf } from "../nn/define-layer.ts";
 import type { AvalsOf } from "../nn/layer.ts";
-import type { Loss } from "../nn/losses.ts";
+import type { Loss } from "../nn/losses/loss.ts";
 import type { Metric } from "../nn/metrics.ts";
 import type { Model } from "../nn/model.ts";
 import type { Tensor } from "../ops/tensor.ts";

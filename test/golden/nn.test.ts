@@ -8,8 +8,7 @@ import { foldKey, keyOf } from "../../src/core/prng.ts";
 import { leavesOf, type Tree, unflatten } from "../../src/core/tree.ts";
 import { fans } from "../../src/nn/init.ts";
 import type { LayerConfig } from "../../src/nn/layer.ts";
-import { initializerFromConfig, lossFromConfig, modelFromConfig } from "../../src/nn/layer-from-config.ts";
-import { crossEntropy, hinge, meanSquaredError } from "../../src/nn/losses.ts";
+import { initializerFromConfig, modelFromConfig } from "../../src/nn/layer-from-config.ts";
 import type { Tensor } from "../../src/ops/tensor.ts";
 import { grad, valueAndGrad } from "../../src/trace/grad.ts";
 import { candidates } from "../conformance/candidates.ts";
@@ -38,18 +37,6 @@ type LayerCase = {
   readonly buffers: Named;
   readonly steps: readonly Step[];
 };
-type LossCase = {
-  readonly name: string;
-  readonly config: LayerConfig;
-  readonly output: Packed;
-  readonly target: Packed;
-  readonly value: Packed;
-  readonly cotangent: Packed;
-  readonly doutput: Packed;
-  readonly dtarget?: Packed;
-  readonly direction?: Packed;
-  readonly second?: Packed;
-};
 type InitCase = {
   readonly config: LayerConfig;
   readonly shape: Shape;
@@ -60,7 +47,6 @@ type InitCase = {
 
 type Family = {
   readonly layers?: readonly LayerCase[];
-  readonly losses?: readonly LossCase[];
   readonly inits?: readonly InitCase[];
 };
 
@@ -70,7 +56,6 @@ const families = readdirSync(folder)
   .map((name) => JSON.parse(readFileSync(new URL(name, folder), "utf8")) as Family);
 const golden = {
   layers: families.flatMap(({ layers }) => layers ?? []),
-  losses: families.flatMap(({ losses }) => losses ?? []),
   inits: families.flatMap(({ inits }) => inits ?? []),
 };
 
@@ -189,48 +174,6 @@ describe.each(backends)("layers on %s", (_name, backend, tolerance) => {
       if (step.second) expectClose(at("second"), results.second, step.second, tolerance);
       stored = step.buffers;
     }
-  });
-});
-
-/** Losses that do not reduce are functions only. */
-function lossOf(config: LayerConfig): (output: Tensor, target: Tensor) => Tensor {
-  if (config.reduction !== "none") {
-    const loss = lossFromConfig(JSON.parse(JSON.stringify(config)) as LayerConfig);
-    return (output, target) => loss.apply(output, target);
-  }
-  const { kind, ...options } = config;
-  if (kind === "crossEntropy") return (output, target) => crossEntropy(output, target, options);
-  return (output, target) => (kind === "hinge" ? hinge : meanSquaredError)(output, target, options);
-}
-
-describe.each(backends)("losses on %s", (_name, backend, tolerance) => {
-  test.each(golden.losses.map((each) => [each.name, each] as const))("%s", async (_case, given) => {
-    const loss = lossOf(given.config);
-    const feeds = {
-      output: unpack(given.output),
-      target: unpack(given.target),
-      cotangent: unpack(given.cotangent),
-      ...(given.direction ? { direction: unpack(given.direction) } : {}),
-    };
-    const results = await run(backend, feeds, (feed) => {
-      const total = (output: Tensor, target: Tensor): Tensor => loss(output, target).mul(feed("cotangent")).sum();
-      const out: Record<string, Tensor> = {
-        value: loss(feed("output"), feed("target")),
-        doutput: grad((output: Tensor) => total(output, feed("target")))(feed("output")),
-      };
-      if (given.dtarget) out.dtarget = grad((target: Tensor) => total(feed("output"), target))(feed("target"));
-      if (given.second)
-        out.second = grad((output: Tensor) =>
-          grad((inner: Tensor) => total(inner, feed("target")))(output)
-            .mul(feed("direction"))
-            .sum(),
-        )(feed("output"));
-      return out;
-    });
-    expectClose("value", results.value, given.value, tolerance);
-    expectClose("gradient of the output", results.doutput, given.doutput, tolerance);
-    if (given.dtarget) expectClose("gradient of the target", results.dtarget, given.dtarget, tolerance);
-    if (given.second) expectClose("second", results.second, given.second, tolerance);
   });
 });
 
