@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
+import { NETWORKS, networkOf } from "./networks.mjs";
 import { peakMemory } from "./peak-memory.mjs";
 
 /** @typedef {{ kind: import("./workloads.mjs").Kind, size: number, threads: number, mode: "reproducible" | "fast", dist: string, inputs: string }} Spec */
@@ -43,23 +44,29 @@ const meanSize = (values) => values.reduce((sum, x) => sum + Math.abs(x), 0) / v
 
 /** A training step on a batch that stays where the parameters are, as PyTorch's does. */
 function network() {
+  const { model: modelOf, loss } = NETWORKS[/** @type {import("./networks.mjs").NetworkKind} */ (kind)];
   const { tensors } = downhill.decodeSafetensors(readFileSync(spec.inputs));
   const { x, y } = tensors;
-  const model = nn.model(kind === "cnn" ? nn.cnn({ classes: 10 }) : nn.mlp({ hidden: [256, 128], classes: 10 }));
+  const model = nn.model(modelOf(nn));
   const { params, buffers } = model.init(1, x.aval);
   const optimizer = optim.adam(1e-3);
   return {
     /** @param {any} state @param {any} _batch @param {any} ctx @param {any} data */
     step(state, _batch, ctx, data) {
-      const [value, grads] = downhill.valueAndGrad((/** @type {any} */ p) =>
-        nn.crossEntropy(model.apply(p, buffers, data.x, { training: true, key: ctx.key })[0], data.y),
+      const [value, grads, after] = downhill.valueAndGrad(
+        (/** @type {any} */ p) => {
+          const [output, moved] = model.apply(p, state.buffers, data.x, { training: true, key: ctx.key });
+          return [loss(nn, output, data.y), moved];
+        },
+        { aux: true },
       )(state.params);
       return inPhase(value, "update", () => {
         const [updates, opt] = optimizer.update(grads, state.opt, ctx.forUpdate(state.params, value));
-        return { state: { params: optim.applyUpdates(state.params, updates), opt }, metrics: { loss: value } };
+        const next = { params: optim.applyUpdates(state.params, updates), buffers: after, opt };
+        return { state: next, metrics: { loss: value } };
       });
     },
-    state: { params, opt: { m: zerosLike(params), v: zerosLike(params) } },
+    state: { params, buffers, opt: { m: zerosLike(params), v: zerosLike(params) } },
     data: { x, y },
   };
 }
@@ -107,7 +114,7 @@ function matmul() {
 }
 
 /** @type {{ step: Function, state: any, data: any, result?: (state: any) => any }} */
-const work = { cnn: network, mlp: network, adam, stream, matmul }[kind]();
+const work = kind === "adam" ? adam() : kind === "stream" ? stream() : kind === "matmul" ? matmul() : network();
 const made = performance.now();
 const backend = wasm.wasmBackend({ threads, mode, spawn: spawnThread });
 const step = await compileStep(backend, work.step, { state: work.state, batch: {}, data: work.data });
@@ -142,7 +149,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { op, steps } = JSON.parse(line);
   if (op === "reset") {
     // All state of a network is small; the other workloads' numbers do not drift anywhere slow.
-    if (kind === "cnn" || kind === "mlp") {
+    if (networkOf(kind)) {
       step.load(work.state);
       step.store.write("completed", zeros([], "i32"));
       step.attempted = 0;

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { pythonEnvironment } from "./engines.mjs";
+import { networkOf } from "./networks.mjs";
 
 /**
  * @typedef {import("./workloads.mjs").Workload} Workload
@@ -46,12 +47,13 @@ export function contendersFor({ kind, size, threads }, inputs, { builds, nodes, 
 /** Memory formats where there are images, both forms of Adam where there is an update. @param {Workload["kind"]} kind */
 function torchVariants(kind) {
   if (kind === "stream" || kind === "matmul") return [{ format: "contiguous", fused: false, name: "" }];
-  const formats = kind === "cnn" ? ["channels_last", "contiguous"] : ["contiguous"];
+  const images = networkOf(kind)?.images === true;
+  const formats = images ? ["channels_last", "contiguous"] : ["contiguous"];
   return formats.flatMap((format) =>
     [true, false].map((fused) => ({
       format,
       fused,
-      name: `${kind === "cnn" ? ` ${format}` : ""} ${fused ? "fused" : "default"}`,
+      name: `${images ? ` ${format}` : ""} ${fused ? "fused" : "default"}`,
     })),
   );
 }

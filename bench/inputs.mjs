@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { NETWORKS } from "./networks.mjs";
 
 /** Images like scanned strokes: a few soft blobs on a black ground, in steps of 1/255. @param {any} random @param {number} count */
 function strokes(random, count) {
@@ -37,19 +38,23 @@ function generator(seed) {
 
 /**
  * Writes a batch and Downhill's first weights under PyTorch's names, so that all contenders start alike.
- * @param {string} dist @param {string} folder @param {"cnn" | "mlp"} kind @param {number} batch
+ * @param {string} dist @param {string} folder @param {import("./networks.mjs").NetworkKind} kind @param {number} batch
  */
 export async function writeInputs(dist, folder, kind, batch) {
   const { nn, HostArray, encodeSafetensors } = await import(new URL("index.js", pathToFileURL(`${dist}/`)).href);
   const random = generator(batch);
-  const shape = kind === "cnn" ? [batch, 1, 28, 28] : [batch, 784];
-  const x = new HostArray("f32", shape, strokes(random, batch));
-  const y = new HostArray(
-    "i32",
-    [batch],
-    Int32Array.from({ length: batch }, () => Math.floor(random() * 10)),
-  );
-  const model = nn.model(kind === "cnn" ? nn.cnn({ classes: 10 }) : nn.mlp({ hidden: [256, 128], classes: 10 }));
+  const { input, target, classes, model: modelOf } = NETWORKS[kind];
+  const size = (/** @type {readonly number[]} */ shape) => shape.reduce((a, b) => a * b, 1);
+  const shape = input(batch);
+  // Handwritten digits for the networks that take them; noise for the others.
+  const values =
+    size(shape) === batch * 784
+      ? strokes(random, batch)
+      : Float32Array.from({ length: size(shape) }, () => random() - 0.5);
+  const x = new HostArray("f32", shape, values);
+  const labels = Int32Array.from({ length: size(target(batch)) }, () => Math.floor(random() * classes));
+  const y = new HostArray("i32", target(batch), labels);
+  const model = nn.model(modelOf(nn));
   const { params, buffers } = model.init(1, x.aval);
   const path = join(folder, `${kind}-${batch}.safetensors`);
   writeFileSync(path, encodeSafetensors({ ...model.stateDict(params, buffers), x, y }));

@@ -13,7 +13,7 @@ contender, rounds interleaved, so that a machine that slows down slows all of th
   --only <names>       of ${GROUPS.join(", ")}; default all
   --threads <counts>   e.g. 1,2; default 1, and 2 as well for the CNN, the updates and streaming
   --rules <names>      of the update rules; default all whose update is one loop
-  --batch <sizes>      of the CNN and the MLP; default 32,128
+  --batch <sizes>      of the CNN and the MLP; default 32,128 (the other networks have one size each)
   --mode <modes>       of reproducible, fast; default both
   --node <version>     beside the running Node another one, through npx; may be repeated
   --engine-flags=<s>   flags for every Node that is measured, e.g. --experimental-wasm-relaxed-simd

@@ -1,4 +1,5 @@
 import { loadOf, median } from "./measure.mjs";
+import { networkOf } from "./networks.mjs";
 
 /**
  * @typedef {import("./measure.mjs").Measured} Measured
@@ -149,7 +150,7 @@ the median over that of PyTorch's best; MB: peak resident; loss: the first, and 
 /** @param {Summary} summary @param {boolean} withPhases */
 export function formatSummary(summary, withPhases) {
   const { title, threads, unit, work, steps, rounds, load, contenders, kind, differ, comparable } = summary;
-  const network = kind === "cnn" || kind === "mlp";
+  const network = networkOf(kind) !== undefined;
   const widths = [35, 7, 7, 6, 7, 5, 7, 4, 11];
   const rows = contenders
     .filter((row) => row.medianMs !== undefined)

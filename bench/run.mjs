@@ -10,6 +10,7 @@ import { findTorch, INSTALL_TORCH, nodeOf } from "./engines.mjs";
 import { writeInputs } from "./inputs.mjs";
 import { describeMachine, IdleWatch } from "./machine.mjs";
 import { measure, measureStarts } from "./measure.mjs";
+import { isNetwork } from "./networks.mjs";
 import { HELP, readOptions, UsageError } from "./options.mjs";
 import {
   bestRate,
@@ -130,7 +131,7 @@ async function bench(options) {
   let starts;
   for (const workload of list) {
     const { kind, size, threads } = workload;
-    const inputs = kind === "cnn" || kind === "mlp" ? await writeInputs(options.dist, folder, kind, size) : "";
+    const inputs = isNetwork(kind) ? await writeInputs(options.dist, folder, kind, size) : "";
     const measured = await measure(workload, contendersFor(workload, inputs, field), options.rounds, idle, progress);
     if (kind === "stream") bandwidths.set(threads, bestRate(workload, measured));
     const summary = summarize(workload, measured, ceilings, bandwidths.get(threads));

@@ -2,11 +2,13 @@
  * What is measured. A workload is named by its kind, its size and a thread count; every contender does the same
  * arithmetic on the same numbers.
  *
- * @typedef {"cnn" | "mlp" | "adam" | "matmul" | "stream"} Kind
+ * @typedef {import("./networks.mjs").NetworkKind | "adam" | "matmul" | "stream"} Kind
  * @typedef {{ kind: Kind, size: number, threads: number, steps: number, warmup: number,
  *   work: number, unit: "GFLOP" | "GB", title: string }} Workload
  *   `work` of one step in units of 1e9 (operations, or bytes read and written); `steps` of one sample, after `warmup`.
  */
+
+import { gigaflopsOf, isNetwork, NETWORKS } from "./networks.mjs";
 
 /** Elements of the flat tensor that the Adam update and the streaming loop run over. */
 export const FLAT = 10_000_000;
@@ -14,31 +16,20 @@ export const FLAT = 10_000_000;
 export const SQUARE = 1024;
 
 /** In the order of measurement: streaming comes before the update that is held to it. */
-export const KINDS = /** @type {const} */ (["cnn", "mlp", "matmul", "stream", "adam"]);
+export const KINDS = /** @type {const} */ ([
+  "cnn",
+  "mlp",
+  "resnet20",
+  "transformer",
+  "lstm",
+  "matmul",
+  "stream",
+  "adam",
+]);
 export const GROUPS = /** @type {const} */ ([...KINDS, "update", "start"]);
 
-/** [multiply-adds of one pass, passes]: the first layer needs no gradient of its input. */
-const layers = {
-  cnn: [
-    [28 * 28 * 9 * 1 * 32, 2],
-    [14 * 14 * 9 * 32 * 64, 3],
-    [3136 * 128, 3],
-    [128 * 10, 3],
-  ],
-  mlp: [
-    [784 * 256, 2],
-    [256 * 128, 3],
-    [128 * 10, 3],
-  ],
-};
-
-/** Operations of a step by the direct algorithm, in 1e9; only products are counted. @param {"cnn" | "mlp"} kind @param {number} batch */
-export function gigaflopsOf(kind, batch) {
-  return (batch * layers[kind].reduce((sum, [products = 0, passes = 0]) => sum + 2 * products * passes, 0)) / 1e9;
-}
-
-/** Steps of one sample: about half a second for the slower contenders. */
-const stepsOf = { cnn: 1280, mlp: 19_200 };
+/** Samples that go through a network in one measured sample: about half a second for the slower contenders. */
+const SEEN = { cnn: 1280, mlp: 19_200, resnet20: 256, transformer: 96, lstm: 384 };
 
 /**
  * @param {{ only: readonly string[], batches: readonly number[], threads: readonly number[] | undefined, quick: boolean }} options
@@ -50,9 +41,9 @@ export function workloads({ only, batches, threads, quick }) {
   const list = [];
   for (const kind of KINDS) {
     if (!only.includes(kind) && !(kind === "stream" && only.includes("adam"))) continue;
-    const counts = threads ?? (kind === "mlp" || kind === "matmul" ? [1] : [1, 2]);
-    for (const size of kind === "cnn" || kind === "mlp" ? batches : [kind === "matmul" ? SQUARE : FLAT])
-      for (const count of counts) list.push(workload(kind, size, count, scale));
+    const counts = threads ?? (kind === "cnn" || kind === "stream" || kind === "adam" ? [1, 2] : [1]);
+    const sizes = isNetwork(kind) ? (NETWORKS[kind].sizes ?? batches) : [kind === "matmul" ? SQUARE : FLAT];
+    for (const size of sizes) for (const count of counts) list.push(workload(kind, size, count, scale));
   }
   return list;
 }
@@ -60,22 +51,18 @@ export function workloads({ only, batches, threads, quick }) {
 /** @param {Kind} kind @param {number} size @param {number} threads @param {number} scale @returns {Workload} */
 function workload(kind, size, threads, scale) {
   const millions = `${size / 1e6} M`;
+  if (isNetwork(kind))
+    return {
+      kind,
+      size,
+      threads,
+      steps: Math.max(2, Math.round(SEEN[kind] / size / scale)),
+      warmup: 3,
+      work: gigaflopsOf(kind, size),
+      unit: "GFLOP",
+      title: `${NETWORKS[kind].title}, batch ${size}`,
+    };
   switch (kind) {
-    case "cnn":
-    case "mlp": {
-      const steps = Math.max(2, Math.round(stepsOf[kind] / size / scale));
-      const work = gigaflopsOf(kind, size);
-      return {
-        kind,
-        size,
-        threads,
-        steps,
-        warmup: 3,
-        work,
-        unit: "GFLOP",
-        title: `${kind.toUpperCase()}, batch ${size}`,
-      };
-    }
     case "adam":
       // Reads x, m, v and the gradient; writes x, m and v.
       return {

@@ -6,6 +6,7 @@ import time
 
 BEGIN = time.perf_counter()
 import torch  # noqa: E402
+from networks import IMAGES, NETWORKS  # noqa: E402
 from torch import nn  # noqa: E402
 
 IMPORTED = time.perf_counter()
@@ -25,7 +26,7 @@ def read_tensors(path):
         content = bytearray(file.read())
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
-    types = {"F32": torch.float32, "I32": torch.int32}
+    types = {"F32": torch.float32, "I32": torch.int32, "I64": torch.int64}
     return {
         name: torch.frombuffer(
             content[8 + length + entry["data_offsets"][0] : 8 + length + entry["data_offsets"][1]],
@@ -50,22 +51,11 @@ def optimizer_of(parameters):
 class Network:
     def __init__(self):
         tensors = read_tensors(spec["inputs"])
-        self.x, self.y = tensors.pop("x"), tensors.pop("y").long()
-        if kind == "cnn":
-            layers = [
-                nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-                nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-                nn.Flatten(), nn.Linear(3136, 128), nn.ReLU(), nn.Linear(128, 10),
-            ]  # fmt: skip
-            self.x = self.x.contiguous(memory_format=memory_format)
-        else:
-            layers = [
-                nn.Flatten(),
-                nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10),
-            ]  # fmt: skip
+        self.x, self.y = tensors.pop("x"), tensors.pop("y").long().flatten()
         self.weights = tensors
-        self.model = nn.Sequential(*layers)
-        if kind == "cnn":
+        self.model = NETWORKS[kind]()
+        if kind in IMAGES:
+            self.x = self.x.contiguous(memory_format=memory_format)
             self.model = self.model.to(memory_format=memory_format)
         self.loss = nn.CrossEntropyLoss()
         self.optimizer = optimizer_of(self.model.parameters())
@@ -147,7 +137,7 @@ def peak_memory():
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-work = {"cnn": Network, "mlp": Network, "adam": Adam, "stream": Stream, "matmul": Product}[kind]()
+work = {"adam": Adam, "stream": Stream, "matmul": Product}.get(kind, Network)()
 MADE = time.perf_counter()
 value = work.step().item() if isinstance(work, Network) else work.first()
 answer(
