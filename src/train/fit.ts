@@ -44,7 +44,7 @@ export type FitOptions<X extends HostTree, Y extends HostTree, Out extends Tenso
 export interface Run<X extends HostTree = HostTree, Y extends HostTree = HostTree>
   extends Pick<
     TrainedModel<X, Y>,
-    "classes" | "evaluate" | "predict" | "outputs" | "weights" | "setWeights" | "toBytes" | "close"
+    "classes" | "tokenizer" | "sample" | "evaluate" | "predict" | "outputs" | "weights" | "setWeights" | "toBytes" | "close"
   > {
   /** One event for each finished epoch. */
   readonly history: readonly EpochEvent[];
@@ -163,6 +163,8 @@ class Training implements Fit<HostTree, HostTree> {
         stopReason: trainer.stopReason,
         peakBytes: trainer.peakBytes,
         classes: model.classes,
+        tokenizer: model.tokenizer,
+        sample: model.sample,
         get place() {
           return place();
         },

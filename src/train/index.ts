@@ -3,6 +3,14 @@ export { type EarlyStoppingOptions, earlyStopping } from "./callbacks/early-stop
 export type { Callback, Control, Metrics, TrainEvent, Weights } from "./events.ts";
 export type { Examples, HostTree } from "./examples.ts";
 export { type Fit, type FitOptions, fitWith, type Run } from "./fit.ts";
+export {
+  type GenerateOptions,
+  generate,
+  generateText,
+  type LanguageModel,
+  type SamplingOptions,
+  type TextModel,
+} from "./generate.ts";
 export type { LoadModelOptions } from "./load-model.ts";
 export type { Prediction } from "./predictor.ts";
 export type { RunSink } from "./run-sink.ts";
