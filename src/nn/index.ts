@@ -151,6 +151,7 @@ export type { Reduction } from "./reduction.ts";
 export { remat } from "./remat.ts";
 export { type RepeatOptions, repeat } from "./repeat.ts";
 export { sequential } from "./sequential.ts";
+export { permute, pixelShuffle, pixelUnshuffle, reshape, unflatten } from "./shaping.ts";
 export { type Ties, tie } from "./tie.ts";
 export {
   type DecoderInput,
@@ -162,3 +163,4 @@ export {
   transformerEncoder,
   transformerEncoderLayer,
 } from "./transformer.ts";
+export { type UpsampleMode, type UpsampleOptions, upsample } from "./upsample.ts";

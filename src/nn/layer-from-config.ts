@@ -63,7 +63,9 @@ import { gruCell, lstmCell, rnnCell } from "./recurrent-cells.ts";
 import { remat } from "./remat.ts";
 import { repeat } from "./repeat.ts";
 import { sequential } from "./sequential.ts";
+import { permute, pixelShuffle, pixelUnshuffle, reshape, unflatten } from "./shaping.ts";
 import { transformerKinds } from "./transformer-kinds.ts";
+import { UPSAMPLE_MODES, upsample } from "./upsample.ts";
 
 export { lossFromConfig } from "./losses/from-config.ts";
 
@@ -159,6 +161,17 @@ export const LAYERS: LayerKinds = {
       ...o.numbers("paddingIndex"),
       ...o.choice("mode", BAG_MODES),
       ...initializersOf(o),
+    }),
+  reshape: (o) => reshape(o.list("shape")),
+  unflatten: (o) => unflatten(o.number("axis"), o.list("sizes")),
+  permute: (o) => permute(o.list("order")),
+  pixelShuffle: (o) => pixelShuffle(o.number("upscaleFactor")),
+  pixelUnshuffle: (o) => pixelUnshuffle(o.number("downscaleFactor")),
+  upsample: (o) =>
+    upsample({
+      ...o.shapes("size", "scaleFactor"),
+      ...o.choice("mode", UPSAMPLE_MODES),
+      ...o.booleans("alignCorners"),
     }),
   pad: (o) =>
     pad(typeof o.config.padding === "number" ? o.number("padding") : o.pairs("padding"), {
