@@ -35,6 +35,20 @@ export {
 export { type BatchOptions, batchesOf, epochOrder } from "./data/order.ts";
 export { measureStandardization, type Preprocessing, preprocess } from "./data/preprocessing.ts";
 export { type Split, type SplitOptions, splitDataset } from "./data/split.ts";
+export { type TextData, type TextExamples, type TextOptions, textData, type Windows } from "./data/text.ts";
+export {
+  type BpeConfig,
+  byteTokenizer,
+  charactersOf,
+  characterTokenizer,
+  decodeBytes,
+  decodeText,
+  TextStream,
+  type Tokenizer,
+  type TokenizerConfig,
+  tokenizerFromConfig,
+} from "./data/tokenizer.ts";
+export { type BpeTrainingOptions, trainBpe } from "./data/tokenizer-training.ts";
 export { decodeIdx, encodeIdx } from "./io/idx.ts";
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./io/safetensors.ts";
 export { printProgram } from "./ir/print.ts";
@@ -55,13 +69,19 @@ export {
   earlyStopping,
   type Fit,
   type FitOptions,
+  type GenerateOptions,
+  generate,
+  generateText,
   type HostTree,
+  type LanguageModel,
   type LoadModelOptions,
   type Metrics,
   NonFiniteLossError,
   type Prediction,
   type Run,
   type RunSink,
+  type SamplingOptions,
+  type TextModel,
   type TrainEvent,
   TrainedModel,
   type Weights,
