@@ -59,7 +59,7 @@ export {
   convTranspose2d,
 } from "./conv-transpose.ts";
 export { defineLayer, type LayerDefinition } from "./define-layer.ts";
-export { dropout } from "./dropout.ts";
+export { alphaDropout, dropout, dropout1d, dropout2d, type StochasticDepthMode, stochasticDepth } from "./dropout.ts";
 export { type BagMode, type EmbeddingBagOptions, type EmbeddingOptions, embedding, embeddingBag } from "./embedding.ts";
 export type { Gate, GeluOptions, HardTanhOptions, SoftplusOptions } from "./functional.ts";
 export * as functional from "./functional.ts";

@@ -32,7 +32,7 @@ import { residual } from "./compose.ts";
 import { ConfigReader, type FromConfig } from "./config-reader.ts";
 import { type Conv2dOptions, conv1d, conv2d, depthwiseConv2d, separableConv2d } from "./conv.ts";
 import { convTranspose1d, convTranspose2d } from "./conv-transpose.ts";
-import { dropout } from "./dropout.ts";
+import { alphaDropout, dropout, dropout1d, dropout2d, stochasticDepth } from "./dropout.ts";
 import { BAG_MODES, embedding, embeddingBag } from "./embedding.ts";
 import { GATES } from "./functional.ts";
 import { type GatedLinearOptions, geglu, glu, reglu, swiglu } from "./gated.ts";
@@ -189,6 +189,10 @@ export const LAYERS: LayerKinds = {
   gruCell: (o) => gruCell(o.number("hiddenSize"), o.booleans("bias")) as AnyLayer as Layer,
   lstmCell: (o) => lstmCell(o.number("hiddenSize"), o.booleans("bias")) as AnyLayer as Layer,
   dropout: (o) => dropout(o.number("p")),
+  dropout1d: (o) => dropout1d(o.number("p")),
+  dropout2d: (o) => dropout2d(o.number("p")),
+  alphaDropout: (o) => alphaDropout(o.number("p")),
+  stochasticDepth: (o) => stochasticDepth(o.number("p"), o.choice("mode", ["row", "batch"]).mode),
   flatten: (o) => flatten(o.number("start")),
   identity: () => identity(),
   relu: () => relu(),
