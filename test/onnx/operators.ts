@@ -8,6 +8,7 @@ import { moveOperators } from "./operators/move.ts";
 import type { Operators } from "./operators/operator.ts";
 import { recurrentOperators } from "./operators/recurrent.ts";
 import { reduceOperators } from "./operators/reduce.ts";
+import { trainingOperators } from "./operators/training.ts";
 
 /** What each operator of ONNX is here, by its name; those of other domains than the standard's have theirs before a dot. */
 export const operators: Operators = {
@@ -20,4 +21,5 @@ export const operators: Operators = {
   ...recurrentOperators,
   ...lossOperators,
   ...controlOperators,
+  ...trainingOperators,
 };

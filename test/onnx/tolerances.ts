@@ -16,7 +16,7 @@ const OPERATORS: Readonly<Record<string, Tolerance>> = {
 
 const CASES: readonly (readonly [name: RegExp, Tolerance])[] = [
   // Differences of values around 1 that nearly cancel.
-  [/^test_layer_normalization_/, { relative: 1e-6, absolute: 1e-6 }],
+  [/^test_(layer_normalization|instancenorm|mvn)/, { relative: 1e-6, absolute: 1e-6 }],
   // The expected values were made with 3.1415 for pi: 1 - cos(2 pi n / N) / 2 is then off by up to 5e-5.
   [/^test_(blackman|hamming|hann)window_/, { relative: 0, absolute: 1e-4 }],
 ];
