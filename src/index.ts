@@ -5,6 +5,7 @@ import type { HostTree } from "./train/examples.ts";
 import { type FitFunction, fitWith } from "./train/fit.ts";
 import { type LoadFunction, type LoadSource, loadWith } from "./train/load.ts";
 import { initOptimizer as firstState, type HostsOf } from "./train/programs.ts";
+import { type SummarizeFunction, summarizeWith } from "./train/summarize.ts";
 
 export { type WasmOptions, wasmBackend } from "./backends/wasm/index.ts";
 export type { Backend, Executable, Feeds, Results, RunOptions, RunReport, Store } from "./compile/backend.ts";
@@ -100,6 +101,9 @@ export function initOptimizer<S extends optim.TensorTree>(
 ): Promise<HostsOf<S>> {
   return firstState(wasmBackend(), optimizer, params);
 }
+
+/** A model's summary with the memory of its training step, planned for one thread. */
+export const summarize: SummarizeFunction = summarizeWith(() => wasmBackend());
 
 /** A training step of your own, on WebAssembly. */
 export const compile: CompileFunction = compileWith(() => wasmBackend());

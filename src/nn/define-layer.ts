@@ -3,6 +3,7 @@ import { OptionError, ShapeError } from "../core/errors.ts";
 import { array, type HostArray } from "../core/host-array.ts";
 import type { KeyWords } from "../core/prng.ts";
 import { leavesOf, type Tree, unflatten } from "../core/tree.ts";
+import type { Equation } from "../ir/program.ts";
 import { Tensor } from "../ops/tensor.ts";
 import type { TensorTree } from "../trace/grad.ts";
 import { Key } from "../trace/random.ts";
@@ -69,14 +70,17 @@ export function defineLayer<
   return layer;
 }
 
-/** The type of a layer's output, found by tracing its evaluation on inputs of these types. */
+/**
+ * The type of a layer's output, found by tracing its evaluation on inputs of these types. `observe` makes a witness from the list
+ * of equations that grows with the trace.
+ */
 export function outputOf<In extends TensorTree, Out extends TensorTree>(
   layer: Layer<In, Out>,
   params: Tree<HostArray>,
   buffers: Tree<HostArray>,
   input: AvalsOf<In>,
   path: string = layer.config.kind,
-  observer?: Observer,
+  observe?: (equations: readonly Equation[]) => Observer,
 ): AvalsOf<Out> {
   const ins = avalLeaves(input, "x");
   if (ins.length === 0) throw new ShapeError(`${layer.config.kind}: got no input; expected at least one tensor.`);
@@ -86,7 +90,7 @@ export function outputOf<In extends TensorTree, Out extends TensorTree>(
   let output: AvalsOf<Out> | undefined;
   traceProgram(
     specs.map(([at, aval]) => ({ path: at, aval, role: "argument" })),
-    (tensors) => {
+    (tensors, { equations }) => {
       const x = fillAvals(input, tensors) as In;
       const traced = unflatten<HostArray, Tensor>(params, tensors.slice(ins.length));
       const first = tensors[0] as Tensor;
@@ -94,7 +98,7 @@ export function outputOf<In extends TensorTree, Out extends TensorTree>(
         training: false,
         key: new Key(first.constant(array([0, 0], [2], "i32"))),
         buffers: new Map(stored.map(([at], i) => [at, tensors[ins.length + weights.length + i] as Tensor])),
-        ...(observer ? { observer } : {}),
+        ...(observe ? { observer: observe(equations) } : {}),
       };
       output = avalsOf(applyLayer(pass, layer, traced, x, path));
       return [];

@@ -194,20 +194,21 @@ describe("summary", () => {
   test("lists layers in their given order with output types and counts", () => {
     const text = nn.model(nn.cnn({ classes: 10 })).summary(images);
     expect(text).toMatchInlineSnapshot(`
-      "layer                 output                                          parameters
+      "layer                    output                  parameters    FLOPs activations
       --------------------------------------------------------------------------------
-      0 conv2d              f32[32,32,28,28]                                       320
-      1 relu                f32[32,32,28,28]                                         0
-      2 maxPool2d           f32[32,32,14,14]                                         0
-      3 conv2d              f32[32,64,14,14]                                    18,496
-      4 relu                f32[32,64,14,14]                                         0
-      5 maxPool2d           f32[32,64,7,7]                                           0
-      6 flatten             f32[32,3136]                                             0
-      7 linear              f32[32,128]                                        401,536
-      8 relu                f32[32,128]                                              0
-      9 linear              f32[32,10]                                           1,290
+      0 conv2d                 f32[32,32,28,28]               320   15.3 M     3.1 MiB
+      1 relu                   f32[32,32,28,28]                 0    803 k     3.1 MiB
+      2 maxPool2d              f32[32,32,14,14]                 0    803 k   784.0 KiB
+      3 conv2d                 f32[32,64,14,14]            18,496    232 M     1.5 MiB
+      4 relu                   f32[32,64,14,14]                 0    401 k     1.5 MiB
+      5 maxPool2d              f32[32,64,7,7]                   0    401 k   392.0 KiB
+      6 flatten                f32[32,3136]                     0        0   392.0 KiB
+      7 linear                 f32[32,128]                401,536   25.7 M    16.0 KiB
+      8 relu                   f32[32,128]                      0   4.10 k    16.0 KiB
+      9 linear                 f32[32,10]                   1,290   82.2 k     1.3 KiB
       --------------------------------------------------------------------------------
-      421,642 parameters (1.6 MiB)"
+      421,642 parameters (1.6 MiB)
+      forward pass: 275 M FLOPs, 10.8 MiB of activations"
     `);
     for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
   });
@@ -216,18 +217,19 @@ describe("summary", () => {
     const block = nn.residual(nn.sequential(nn.linear(6), nn.batchNorm(), nn.relu()));
     const tied = nn.compose({ w: nn.linear(6) }, (x: Tensor, { w }) => w(w(x)), { kind: "tied" });
     expect(nn.model(nn.sequential({ block, tied })).summary(aval(2, 6))).toMatchInlineSnapshot(`
-      "layer                 output                                          parameters
+      "layer                    output                  parameters    FLOPs activations
       --------------------------------------------------------------------------------
-      block residual        f32[2,6]
-        inner sequential    f32[2,6]
-          0 linear          f32[2,6]                                                42
-          1 batchNorm       f32[2,6]                                                12
-          2 relu            f32[2,6]                                                 0
-      tied                  f32[2,6]
-        w linear            f32[2,6]                                                42
-        w linear            f32[2,6]                                            shared
+      block residual           f32[2,6]                                 12
+        inner sequential       f32[2,6]
+          0 linear             f32[2,6]                        42      156    48 bytes
+          1 batchNorm          f32[2,6]                        12       60    48 bytes
+          2 relu               f32[2,6]                         0       12    48 bytes
+      tied                     f32[2,6]
+        w linear               f32[2,6]                        42      156    48 bytes
+        w linear               f32[2,6]                    shared      156    48 bytes
       --------------------------------------------------------------------------------
-      96 parameters (384 bytes), 13 buffer values"
+      96 parameters (384 bytes), 13 buffer values
+      forward pass: 552 FLOPs, 240 bytes of activations"
     `);
   });
 });

@@ -9,7 +9,7 @@ import type { Key } from "../trace/random.ts";
 import { applyLayer } from "./context.ts";
 import { outputOf } from "./define-layer.ts";
 import { type AvalsOf, initLayer, type Layer, type LayerConfig, type LayerInit } from "./layer.ts";
-import { type SummaryRow, summaryTable } from "./summary.ts";
+import { type SummaryRow, summaryRows, summaryTable } from "./summary.ts";
 
 export type PassOptions = {
   /** Whether batch norm uses its batch and dropout drops. Default false. */
@@ -97,18 +97,17 @@ export class Model<In extends TensorTree = Tensor, Out extends TensorTree = Tens
     return loaded;
   }
 
-  /** A table of layers, output types and parameter counts, at most 80 columns wide. */
-  summary(input: AvalsOf<In>): string {
+  /**
+   * A table at most 80 columns wide: for each layer its output's type, parameters, floating-point operations of the forward pass
+   * (2 for a multiply-add of a product, 1 for any other operation on an element) and bytes of its output. `peakBytes`, the memory
+   * of a compiled step, is shown where it is given; `summarize` compiles one to find it.
+   */
+  summary(input: AvalsOf<In>, options: { readonly peakBytes?: number } = {}): string {
     const { params, buffers } = this.init(0, input);
+    const { kind } = this.config;
     const rows: SummaryRow[] = [];
-    outputOf(this.layer, params, buffers, input, this.layer.config.kind, (path, layer) => {
-      const row: SummaryRow = { path, kind: layer.config.kind, output: undefined };
-      rows.push(row);
-      return (output) => {
-        row.output = output;
-      };
-    });
-    return summaryTable(rows, leavesOf(params, this.layer.config.kind), leavesOf(buffers));
+    outputOf(this.layer, params, buffers, input, kind, (equations) => summaryRows(rows, equations));
+    return summaryTable(rows, leavesOf(params, kind), leavesOf(buffers), options.peakBytes);
   }
 }
 
