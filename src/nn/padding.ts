@@ -34,6 +34,14 @@ export function padImages(x: Tensor, padding: PaddingSides, mode: PaddingMode = 
       value,
     );
   }
+  padding.forEach(([before, after], i) => {
+    const size = x.shape[first + i] as number;
+    const most = { reflect: size - 1, replicate: Number.POSITIVE_INFINITY, circular: size }[mode];
+    if (before > most || after > most)
+      throw new ShapeError(
+        `pad: got ${formatAval(x.aval)} and padding [${before}, ${after}] of axis ${first + i} by "${mode}"; expected at most ${most}.`,
+      );
+  });
   return padding.reduce((padded, sides, i) => padAxis(padded, first + i, sides, mode), x);
 }
 
@@ -44,11 +52,6 @@ function padAxis(
   mode: Exclude<PaddingMode, "zeros">,
 ): Tensor {
   const size = x.shape[axis] as number;
-  const most = { reflect: size - 1, replicate: Number.POSITIVE_INFINITY, circular: size }[mode];
-  if (before > most || after > most)
-    throw new ShapeError(
-      `pad: got ${formatAval(x.aval)} and padding [${before}, ${after}] of axis ${axis} by "${mode}"; expected at most ${most}.`,
-    );
   const edge = (at: number, count: number): Tensor =>
     x.narrow(axis, at, 1).broadcastTo(x.shape.map((n, i) => (i === axis ? count : n)));
   const parts: Tensor[] = [x];

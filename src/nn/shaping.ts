@@ -14,7 +14,8 @@ function checkSizes(kind: string, name: string, sizes: Shape): void {
 function sizesFor(kind: string, x: Tensor, total: number, sizes: Shape): Shape {
   const known = sizes.reduce((n, size) => (size === -1 ? n : n * size), 1);
   const fits = sizes.includes(-1) ? total % known === 0 : total === known;
-  if (!fits) throw new ShapeError(`${kind}: got ${formatAval(x.aval)}; expected what [${sizes}] holds, not ${total}.`);
+  if (!fits)
+    throw new ShapeError(`${kind}: got ${formatAval(x.aval)} and [${sizes}]; expected sizes of ${total} elements.`);
   return sizes.map((size) => (size === -1 ? total / known : size));
 }
 
@@ -62,13 +63,22 @@ export function unflatten(axis: number, sizes: Shape): Layer {
  * Axes in another order: output axis i is input axis `order[i]`, the batch axis counted: permute([0, 2, 1]) of [N, T, C] gives
  * [N, C, T].
  *
- * Errors: ShapeError when the input has another number of axes.
+ * Errors: OptionError when the order is not of each axis once; ShapeError when the input has another number of axes.
  */
 export function permute(order: readonly number[]): Layer {
+  const sorted = [...order].sort((a, b) => a - b);
+  if (order.length === 0 || sorted.some((axis, i) => axis !== i))
+    throw new OptionError(`permute: got the order [${order}]; expected each of 0 to ${order.length - 1} once.`);
   return defineLayer({
     kind: "permute",
     config: { order },
-    apply: (_params, x: Tensor) => x.transpose(order),
+    apply(_params, x: Tensor) {
+      if (x.rank !== order.length)
+        throw new ShapeError(
+          `permute: got ${formatAval(x.aval)} and the order [${order}]; expected ${order.length} axes.`,
+        );
+      return x.transpose(order);
+    },
   });
 }
 

@@ -35,7 +35,7 @@ export function upsample(options: UpsampleOptions): Layer {
   const { size, scaleFactor, mode = "nearest", alignCorners = false } = options;
   if ((size === undefined) === (scaleFactor === undefined))
     throw new OptionError(
-      `upsample: got ${size === undefined ? "neither" : "both"} size and scaleFactor; expected one of them.`,
+      `upsample: got ${size === undefined ? "neither size nor" : "both size and"} scaleFactor; expected one of them.`,
     );
   for (const each of [size ?? []].flat())
     if (!Number.isInteger(each) || each < 1)
