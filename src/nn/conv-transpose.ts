@@ -81,6 +81,7 @@ function transposed(
       );
   }
   const shown = LAYOUTS[axes];
+  const size = spatial(axes, kernel, 1);
   return defineLayer<ConvWeights, Tensor, Tensor>({
     kind,
     config: configOfConv({ outChannels, kernel, ...options }),
@@ -91,7 +92,7 @@ function transposed(
         throw new ShapeError(
           `${kind}: got ${formatAval(input)}; expected a multiple of ${groups} channels, one part for each group.`,
         );
-      const shape = [channels, outChannels / groups, ...spatial(axes, kernel, 1).slice(2 - axes)];
+      const shape = [channels, outChannels / groups, ...size.slice(2 - axes)];
       const weight = weightInit.sample(foldKey(key, "weight"), shape);
       if (!bias) return { weight };
       const init = biasInit ?? defaultBias(weight.shape);
@@ -102,6 +103,12 @@ function transposed(
       if (x.dtype !== "f32" || x.rank !== axes + 2 || x.shape[1] !== channels)
         throw new ShapeError(
           `${kind}: got ${formatAval(x.aval)}; expected f32[N, ${channels}, ${shown}] for the weight ${formatAval(weight.aval)}.`,
+        );
+      const length = ((x.shape[2] as number) - 1) * geometry.stride[1] + geometry.dilation[1] * (size[1] - 1) + 1;
+      const out = length - 2 * geometry.padding[1] + geometry.outputPadding[1];
+      if (axes === 1 && out < 1)
+        throw new ShapeError(
+          `${kind}: got ${formatAval(x.aval)}, kernel ${size[1]} and padding ${geometry.padding[1]}; expected an output of at least 1 step, not ${out}.`,
         );
       const y = asImage(x, axes).convTranspose2d(asImage(weight, axes), geometry);
       return asGiven(offset ? y.add(offset.reshape([outChannels, 1, 1])) : y, axes);

@@ -200,9 +200,17 @@ function convolution(
         );
       let image = asImage(x, axes);
       let inside: ConvOptions["padding"] = named ? padding : spatial(axes, padding, 0);
+      if (axes === 1 && inside !== "same") {
+        const [length, pad] = [x.shape[2] as number, inside === "valid" ? 0 : pair(inside)[1]];
+        const reach = dilation[1] * (window[1] - 1) + 1;
+        if (length + 2 * pad < reach)
+          throw new ShapeError(
+            `${kind}: got ${formatAval(x.aval)} and a kernel that reaches over ${reach} with padding ${pad}; expected one no larger than the padded sequence.`,
+          );
+      }
       if (paddingMode !== "zeros" && inside !== "valid") {
         const sides = inside === "same" ? sameSides(window, dilation) : pair(inside).map((n) => [n, n] as const);
-        image = padImages(image, sides, paddingMode);
+        image = padImages(image, axes === 1 ? sides.slice(1) : sides, paddingMode);
         inside = 0;
       }
       const y = image.conv2d(asImage(weight, axes), { stride, dilation, groups, padding: inside });

@@ -149,7 +149,12 @@ describe("what does not fit", () => {
     expect(() => init(nn.conv1d(4, 3, { groups: 2 }), 2, 3, 8)).toThrow(
       "sequential.0 (conv1d): got f32[2,3,8]; expected a multiple of 2 channels, one part for each group.",
     );
-    expect(() => init(nn.conv1d(4, 5), 2, 3, 4)).toThrow("expected a kernel no larger than the padded input.");
+    expect(() => init(nn.conv1d(4, 3, { padding: 1, dilation: 3 }), 2, 3, 4)).toThrow(
+      "sequential.0 (conv1d): got f32[2,3,4] and a kernel that reaches over 7 with padding 1; expected one no larger than the padded sequence.",
+    );
+    expect(() => init(nn.conv2d(4, 5, { padding: "valid" }), 2, 3, 4, 9)).toThrow(
+      "sequential.0 (conv2d): got input f32[2,3,4,9] and kernel 5x5; expected a kernel no larger than the padded input.",
+    );
     expect(() => init(nn.conv2d(4, 3, { padding: 3, paddingMode: "reflect" }), 2, 3, 3, 9)).toThrow(
       'by "reflect"; expected at most 2.',
     );
@@ -160,7 +165,10 @@ describe("what does not fit", () => {
       "expected a multiple of 2 channels, one part for each group.",
     );
     expect(() => init(nn.convTranspose1d(4, 2, { padding: 3 }), 2, 3, 4)).toThrow(
-      "expected an output of at least 1x1, not 1x-1.",
+      "sequential.0 (convTranspose1d): got f32[2,3,4], kernel 2 and padding 3; expected an output of at least 1 step, not -1.",
+    );
+    expect(() => init(nn.convTranspose2d(4, 2, { padding: [0, 3] }), 2, 3, 4, 4)).toThrow(
+      "sequential.0 (convTranspose2d): got input f32[2,3,4,4], weight f32[3,4,2,2] and padding [0,3]; expected an output of at least 1x1, not 5x-1.",
     );
     const model = nn.model(nn.sequential(nn.depthwiseConv2d(3, { multiplier: 2 })));
     const { params, buffers } = model.init(1, aval(1, 3, 5, 5));
