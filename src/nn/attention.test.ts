@@ -48,7 +48,10 @@ describe("attention by blocks", () => {
     );
     expect(blocked).toHaveLength(4);
     blocked?.forEach(({ data }, i) => {
-      const error = data.reduce((most, x, j) => Math.max(most, Math.abs(x - (full?.[i]?.data[j] ?? Number.NaN))), 0);
+      const error = Array.from(data).reduce(
+        (most, x, j) => Math.max(most, Math.abs(x - (full?.[i]?.data[j] ?? Number.NaN))),
+        0,
+      );
       // Sums of 130 terms of magnitude 1 in another order.
       expect(error).toBeLessThan(5e-6);
     });

@@ -74,8 +74,8 @@ describe("gpt", () => {
     });
     const leaves = new Map(leavesOf<HostArray>(params));
     const std = (path: string): number => {
-      const data = leaves.get(path)?.data ?? [];
-      return Math.sqrt(data.reduce((sum: number, x: number) => sum + x * x, 0) / data.length);
+      const data = Array.from(leaves.get(path)?.data ?? []);
+      return Math.sqrt(data.reduce((sum, x) => sum + x * x, 0) / data.length);
     };
     // At least 1,024 values each: the deviation of the deviation is 2.2 % at most.
     for (const name of ["wte", "wpe", "h.0.attn.c_attn", "h.1.mlp.c_fc"])

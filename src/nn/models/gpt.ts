@@ -1,13 +1,11 @@
 import { OptionError } from "../../core/errors.ts";
-import type { HostArray } from "../../core/host-array.ts";
-import { foldKey } from "../../core/prng.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import { gelu } from "../activations.ts";
 import type { AttentionMemory } from "../attention.ts";
 import { attention, mergeHeads, splitHeads } from "../attention-layers.ts";
 import { compose } from "../compose.ts";
-import { defineLayer } from "../define-layer.ts";
 import { dropout as dropoutLayer } from "../dropout.ts";
+import { embedding } from "../embedding.ts";
 import { normal, zeros } from "../init.ts";
 import { configOf, expectCount, type Layer } from "../layer.ts";
 import { layerNorm } from "../layer-norm.ts";
@@ -70,7 +68,7 @@ export function gpt(options: GptOptions): Layer {
   const small = normal({ std: 0.02 });
   const inner = block(options, { heads, width, bias, dropout, residualStd: 0.02 / Math.sqrt(2 * layers) });
   const transformer = sequential({
-    wte: tokenEmbedding(vocabSize, width),
+    wte: embedding(vocabSize, width, { weightInit: small }),
     ...(learned ? { wpe: learnedPositions(blockSize, { weightInit: small }) } : {}),
     drop: dropoutLayer(dropout),
     h: repeat(options.remat ? rematLayer(inner) : inner, layers, { scan: options.scanLayers ?? false }),
@@ -139,12 +137,4 @@ function selfAttention(
     },
     { kind: "selfAttention" },
   );
-}
-
-function tokenEmbedding(count: number, width: number): Layer {
-  return defineLayer<{ readonly weight: HostArray }>({
-    kind: "embedding",
-    init: (key) => ({ weight: normal({ std: 0.02 }).sample(foldKey(key, "weight"), [count, width]) }),
-    apply: ({ weight }, x) => weight.gather(x.cast("i32")),
-  });
 }
