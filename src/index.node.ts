@@ -13,3 +13,4 @@ export { fit, type NodeFitOptions } from "./node/fit.ts";
 export { datasetFromFolder, type FolderOptions, type TrainTest } from "./node/idx-folder.ts";
 export { load } from "./node/load-run.ts";
 export { RunFolder, type RunFolderOptions } from "./node/run-folder.ts";
+export { readBpe, readText } from "./node/text.ts";

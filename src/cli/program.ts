@@ -10,6 +10,7 @@ import { drawSchedules, parseReports, type ScheduleFlags } from "./schedule.ts";
 import { listSchedules, showSchedule } from "./schedules.ts";
 import type { Screen } from "./screen.ts";
 import { BASE_NAMES, type Given, HYPER_NAMES, parseFlag, SETTINGS, type Setting, type Value } from "./settings.ts";
+import { type GenerateFlags, generateCommand } from "./text-generate.ts";
 import { train } from "./train.ts";
 
 function version(): string {
@@ -37,8 +38,8 @@ function optionsOf(name: string, { flag, help, kind, group }: Setting, hidden: b
 
 function trainCommand(screen: Screen, done: (code: number) => void): Command {
   const command = new Command("train")
-    .description("Train a classifier and save it.")
-    .argument("[data]", "mnist, fashion-mnist, or a folder of idx files such as ./digits")
+    .description("Train a classifier of images, or a GPT on a text, and save it.")
+    .argument("[data]", "mnist, fashion-mnist, a folder of idx files such as ./digits, or a text such as book.txt")
     .option("--config <file>", "JSON with the same settings, by their names here in camelCase; flags win")
     .option("--verbose", "show programs, memory and compile time");
   for (const [names, hidden] of [
@@ -85,6 +86,38 @@ function scheduleCommand(screen: Screen): Command {
     );
 }
 
+function generateTextCommand(screen: Screen): Command {
+  const number = (flag: string, expected: string, fits: (n: number) => boolean) => (value: string) => {
+    const n = Number(value);
+    if (value.trim() !== "" && fits(n)) return n;
+    throw new OptionError(`${flag}: got "${value}"; expected ${expected}.`, flag);
+  };
+  const whole = (flag: string, min: number) =>
+    number(flag, `a whole number of at least ${min}`, (n) => Number.isSafeInteger(n) && n >= min);
+  const share = (n: number): boolean => n > 0 && n <= 1;
+  return new Command("generate")
+    .description("Go on with a text, by a model that was trained on one.")
+    .argument("<run>", "a run's folder, or its model.safetensors")
+    .option("--prompt <text>", "what to go on from (a line's end)", "\n")
+    .option("--tokens <n>", "how many tokens to make", whole("--tokens", 0), 200)
+    .option(
+      "--temperature <n>",
+      "below 1 surer, above 1 wilder; 0 always takes the likeliest token",
+      number("--temperature", "a number from 0", (n) => n >= 0 && Number.isFinite(n)),
+      0.8,
+    )
+    .option("--top-k <n>", "only the k likeliest tokens", whole("--top-k", 1))
+    .option(
+      "--top-p <share>",
+      "only the likeliest tokens that together have this probability",
+      number("--top-p", "a number above 0 and at most 1", share),
+    )
+    .option("--seed <n>", "the same seed gives the same text", whole("--seed", 0), 1)
+    .action(async (run: string, given: Omit<GenerateFlags, "run" | "topK" | "topP"> & Partial<GenerateFlags>) =>
+      generateCommand(screen, { topK: undefined, topP: undefined, ...given, run }),
+    );
+}
+
 /** Whether the terminal's locale says that it shows ASCII alone. */
 function plainTerminal(): boolean {
   const locale = process.env.LC_ALL || process.env.LC_CTYPE || process.env.LANG || "";
@@ -95,6 +128,7 @@ const EXAMPLES = `Examples:
   downhill train mnist
   downhill train mnist --model mlp --optimizer adam --epochs 5
   downhill train ./digits --lr 0.05 --schedule "warmup 5% | cosine"
+  downhill train book.txt --layers 4 --width 128 --sample "Once upon a time"
   downhill train mnist --optimizer adamw --weight-decay 0.05 --no-decay bias
   downhill train mnist --config runs/2025-01-31-142530-mnist-cnn/config.json`;
 
@@ -120,6 +154,7 @@ export function program(screen: Screen, done: (code: number) => void): Command {
           else showOptimizer(screen, name);
         }),
     )
+    .addCommand(generateTextCommand(screen))
     .addCommand(scheduleCommand(screen))
     .addCommand(
       new Command("schedules")

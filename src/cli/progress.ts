@@ -73,7 +73,7 @@ export class Progress implements Callback {
 }
 
 /** What `--verbose` adds: programs, memory, compile time. */
-function programLines({ programs, peakBytes, parameters }: Start): string[] {
+export function programLines({ programs, peakBytes, parameters }: Start): string[] {
   const total = programs.reduce((sum, { timeMs }) => sum + timeMs, 0);
   return [
     `${formatCount(parameters)} parameters; ${formatBytes(peakBytes)} of memory at the peak; ` +

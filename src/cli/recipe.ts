@@ -1,11 +1,12 @@
 import { OptionError } from "../core/errors.ts";
+import { isTextFile } from "../node/text.ts";
 import type { Rule } from "../optim/hyper.ts";
 import { type BaseSettings, type Given, HYPER_NAMES, kebab, RULES, rateOf, type Value } from "./settings.ts";
 
 /** A run's settings, all decided. */
 export type Recipe = {
   readonly data: string;
-  readonly model: "cnn" | "mlp";
+  readonly model: "cnn" | "mlp" | "gpt";
   readonly optimizer: string;
   /** Undefined where the optimizer is JSON, which has its own. */
   readonly lr: number | undefined;
@@ -14,6 +15,8 @@ export type Recipe = {
   readonly hypers: Readonly<Record<string, Value>>;
   /** What happens to gradients and parameters around it, as the flags say it. */
   readonly processing: Processing;
+  /** Of a gpt and its text. */
+  readonly text?: TextRecipe;
   readonly epochs: number;
   readonly batchSize: number;
   /** Undefined: 5,000 or a tenth of the training images, whichever is less. */
@@ -28,6 +31,23 @@ const PROCESSING = ["clipNorm", "freeze", "group", "before", "after", "wrap", "a
 
 export type Processing = Readonly<Pick<BaseSettings, (typeof PROCESSING)[number]>>;
 
+export type TextRecipe = {
+  readonly layers: number;
+  readonly heads: number;
+  readonly width: number;
+  readonly block: number;
+  readonly dropout: number;
+  readonly tokenizer: string;
+  /** Undefined where the tokenizer is not learned. */
+  readonly vocab: number | undefined;
+  /** Undefined: the text's first line. */
+  readonly sample: string | undefined;
+  /** Undefined: a tenth of the run. */
+  readonly sampleEvery: number | undefined;
+  /** Undefined: what makes 1.5 million tokens. */
+  readonly epochs: number | undefined;
+};
+
 /** Where the rules' own defaults are too careful for small images. */
 const RATES: Readonly<Record<string, number>> = { sgd: 0.1, momentum: 0.05 };
 
@@ -41,8 +61,14 @@ const DEFAULTS = {
   out: "runs",
 } as const;
 
+const TEXT_DEFAULTS = { layers: 4, heads: 4, width: 128, block: 64, dropout: 0.1, tokenizer: "byte" } as const;
+const TEXT_NAMES = [...Object.keys(TEXT_DEFAULTS), "vocab", "sample", "sampleEvery"];
+/** In place of `DEFAULTS` where a text is trained on. */
+const TEXT_TRAINING = { optimizer: "adamw", schedule: "warmup 5% | cosine", batchSize: 16, clipNorm: 1 } as const;
+const TEXT_RATES: Readonly<Record<string, number>> = { adamw: 2e-3, adam: 2e-3 };
+
 export function defaultOf(name: string): Value | undefined {
-  return (DEFAULTS as Readonly<Record<string, Value>>)[name];
+  return ({ ...TEXT_DEFAULTS, ...DEFAULTS } as Readonly<Record<string, Value>>)[name];
 }
 
 export function defaultRate(optimizer: string): number {
@@ -59,10 +85,15 @@ export function recipeOf(flags: Given, file: Given): Recipe {
   const merged = { ...file, ...flags } as BaseSettings & Given;
   const { data } = merged;
   if (data === undefined)
-    throw new OptionError("train: got no data; expected mnist, fashion-mnist or a folder such as ./digits.", "data");
-  const optimizer = merged.optimizer ?? DEFAULTS.optimizer;
+    throw new OptionError(
+      "train: got no data; expected mnist, fashion-mnist, a folder such as ./digits or a text such as book.txt.",
+      "data",
+    );
+  const model = merged.model ?? (isTextFile(data) ? "gpt" : DEFAULTS.model);
+  const defaults = model === "gpt" ? { ...DEFAULTS, ...TEXT_TRAINING } : DEFAULTS;
+  const optimizer = merged.optimizer ?? defaults.optimizer;
   const rule = RULES.find(({ name }) => name === optimizer);
-  const overruled = flags.optimizer !== undefined && flags.optimizer !== (file.optimizer ?? DEFAULTS.optimizer);
+  const overruled = flags.optimizer !== undefined && flags.optimizer !== (file.optimizer ?? defaults.optimizer);
   const hypers: Record<string, Value> = {};
   for (const name of HYPER_NAMES) {
     const value = merged[name];
@@ -70,11 +101,15 @@ export function recipeOf(flags: Given, file: Given): Recipe {
     if (rule !== undefined && Object.hasOwn(rule.hypers, name)) hypers[name] = value;
     else if (flags[name] !== undefined || !overruled) throw foreign(name, optimizer, flags[name] !== undefined);
   }
-  const rate = rateAndSchedule(merged, optimizer);
-  const { model, epochs, batchSize, seed, out } = { ...DEFAULTS, ...merged };
+  const text = textRecipeOf(merged, model, flags);
+  const rate = rateAndSchedule(merged, optimizer, text !== undefined);
+  const { epochs, batchSize, seed, out } = { ...defaults, ...merged };
   const { threads, dataDir, validation } = merged;
   const processing = Object.fromEntries(
-    PROCESSING.flatMap((name) => (merged[name] === undefined ? [] : [[name, merged[name]]])),
+    PROCESSING.flatMap((name) => {
+      const value = merged[name] ?? (defaults as Readonly<Record<string, unknown>>)[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
   );
   return {
     data,
@@ -83,6 +118,7 @@ export function recipeOf(flags: Given, file: Given): Recipe {
     ...rate,
     hypers,
     processing,
+    ...(text === undefined ? {} : { text }),
     epochs,
     batchSize,
     validation,
@@ -93,11 +129,37 @@ export function recipeOf(flags: Given, file: Given): Recipe {
   };
 }
 
+/** Throws OptionError for what belongs to a text where none is trained on. */
+function textRecipeOf(merged: BaseSettings & Given, model: Recipe["model"], flags: Given): TextRecipe | undefined {
+  const given = TEXT_NAMES.find((name) => merged[name] !== undefined);
+  if (model !== "gpt") {
+    if (given === undefined) return undefined;
+    const shown = flags[given] === undefined ? given : `--${kebab(given)}`;
+    throw new OptionError(`${shown}: got it with the model ${model}; expected it with gpt only.`, shown);
+  }
+  const { layers, heads, width, block, dropout, tokenizer } = { ...TEXT_DEFAULTS, ...merged };
+  const { vocab, sample, sampleEvery, epochs } = merged;
+  if (width % heads !== 0)
+    throw new OptionError(`--heads: got ${heads} heads and width ${width}; expected heads to divide it.`, "heads");
+  if (vocab !== undefined && tokenizer !== "bpe")
+    throw new OptionError(`--vocab: got it with the tokenizer ${tokenizer}; expected it with bpe only.`, "vocab");
+  const learned = tokenizer === "bpe" ? (vocab ?? 512) : undefined;
+  return { layers, heads, width, block, dropout, tokenizer, vocab: learned, sample, sampleEvery, epochs };
+}
+
 /** An optimizer as JSON, which has its own rate and hyperparameters. */
 export const isJson = (optimizer: string): boolean => optimizer.startsWith("{");
 
-function rateAndSchedule({ lr, schedule }: BaseSettings, optimizer: string): Pick<Recipe, "lr" | "schedule"> {
-  if (!isJson(optimizer)) return { lr: lr ?? defaultRate(optimizer), schedule: schedule ?? defaultSchedule(optimizer) };
+function rateAndSchedule(
+  { lr, schedule }: BaseSettings,
+  optimizer: string,
+  isText: boolean,
+): Pick<Recipe, "lr" | "schedule"> {
+  if (!isJson(optimizer))
+    return {
+      lr: lr ?? (isText ? TEXT_RATES[optimizer] : undefined) ?? defaultRate(optimizer),
+      schedule: schedule ?? (isText ? TEXT_TRAINING.schedule : defaultSchedule(optimizer)),
+    };
   const given = lr !== undefined ? "--lr" : schedule !== undefined ? "--schedule" : undefined;
   if (given !== undefined)
     throw new OptionError(`${given}: got it with an optimizer as JSON; expected the rate inside it.`, given);
@@ -119,8 +181,8 @@ function foreign(name: string, optimizer: string, isFlag: boolean): OptionError 
 }
 
 /** The recipe as a config file would say it, with the same keys. */
-export function toConfig({ hypers, processing, ...rest }: Recipe): Readonly<Record<string, Value>> {
-  const decided = Object.entries(rest).flatMap(([name, value]) =>
+export function toConfig({ hypers, processing, text, ...rest }: Recipe): Readonly<Record<string, Value>> {
+  const decided = Object.entries({ ...rest, ...text, epochs: rest.epochs }).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
   );
   return { ...Object.fromEntries(decided), ...hypers, ...processing };

@@ -13,7 +13,7 @@ export type Value = number | string | boolean | readonly string[];
 export type Setting = {
   /** As commander writes it: `--batch-size <n>`. */
   readonly flag: string;
-  readonly group: "Model and optimizer" | "Gradients and parameters" | "Training" | "Data and output";
+  readonly group: "Model and optimizer" | "Gradients and parameters" | "Text" | "Training" | "Data and output";
   readonly help: string;
   /** "scalar": a number, or a schedule's text. "list": a text each time that the flag is given. */
   readonly kind: "number" | "text" | "switch" | "scalar" | "list";
@@ -25,7 +25,8 @@ export type Setting = {
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const text = v.pipe(v.string(), v.minLength(1));
 
-export const MODELS = ["cnn", "mlp"] as const;
+export const MODELS = ["cnn", "mlp", "gpt"] as const;
+export const TOKENIZERS = ["byte", "character", "bpe"] as const;
 export const RULES: readonly (typeof table)[number][] = table.filter(({ role }) => role === "rule");
 const namesOf = (role: string): string =>
   table
@@ -46,9 +47,9 @@ const BASE = {
   model: {
     flag: "--model <name>",
     group: "Model and optimizer",
-    help: "cnn (two convolutions) or mlp (256 and 128 hidden units)",
+    help: "cnn (two convolutions), mlp (256 and 128 hidden units), or gpt for a text file",
     kind: "text",
-    expected: "cnn or mlp",
+    expected: "cnn, mlp or gpt",
     schema: v.picklist(MODELS),
   },
   optimizer: {
@@ -131,10 +132,82 @@ const BASE = {
     expected: "a whole number of at least 1",
     schema: count,
   },
+  layers: {
+    flag: "--layers <n>",
+    group: "Text",
+    help: "blocks of the gpt",
+    kind: "number",
+    expected: "a whole number of at least 1",
+    schema: count,
+  },
+  heads: {
+    flag: "--heads <n>",
+    group: "Text",
+    help: "heads of each attention",
+    kind: "number",
+    expected: "a whole number of at least 1",
+    schema: count,
+  },
+  width: {
+    flag: "--width <n>",
+    group: "Text",
+    help: "size of each token's vector; the heads divide it",
+    kind: "number",
+    expected: "a whole number of at least 1",
+    schema: count,
+  },
+  block: {
+    flag: "--block <n>",
+    group: "Text",
+    help: "tokens that it sees at once",
+    kind: "number",
+    expected: "a whole number of at least 1",
+    schema: count,
+  },
+  dropout: {
+    flag: "--dropout <n>",
+    group: "Text",
+    help: "share of activations that are left out in training",
+    kind: "number",
+    expected: "a number from 0 and below 1",
+    schema: v.pipe(v.number(), v.minValue(0), v.ltValue(1)),
+  },
+  tokenizer: {
+    flag: "--tokenizer <name>",
+    group: "Text",
+    help: "byte, character, bpe (learned from the text), or a folder with GPT-2's vocab.json and merges.txt",
+    kind: "text",
+    expected: "byte, character, bpe or a folder such as ./gpt2",
+    schema: v.union([v.picklist(TOKENIZERS), v.pipe(v.string(), v.regex(/[/\\]/))]),
+  },
+  vocab: {
+    flag: "--vocab <n>",
+    group: "Text",
+    help: "tokens that bpe learns (512)",
+    kind: "number",
+    expected: "a whole number of at least 256",
+    schema: v.pipe(v.number(), v.integer(), v.minValue(256), v.maxValue(1_000_000)),
+  },
+  sample: {
+    flag: "--sample <text>",
+    group: "Text",
+    help: "the prompt of the samples shown while it learns (the text's first line)",
+    kind: "text",
+    expected: "a text",
+    schema: text,
+  },
+  sampleEvery: {
+    flag: "--sample-every <steps>",
+    group: "Text",
+    help: "updates between two samples, 0 for none (a tenth of the run)",
+    kind: "number",
+    expected: "a whole number from 0",
+    schema: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  },
   epochs: {
     flag: "--epochs <n>",
     group: "Training",
-    help: "passes over the training images",
+    help: "passes over the training images; of a text, as many as make 1.5 million tokens",
     kind: "number",
     expected: "a whole number of at least 1",
     schema: count,
@@ -142,7 +215,7 @@ const BASE = {
   batchSize: {
     flag: "--batch-size <n>",
     group: "Training",
-    help: "images per update",
+    help: "images, or windows of a text, per update",
     kind: "number",
     expected: "a whole number of at least 1",
     schema: count,
@@ -150,7 +223,7 @@ const BASE = {
   validation: {
     flag: "--validation <n>",
     group: "Training",
-    help: "training images held out: a count, or a share below 1 (5000, or a tenth where that is less)",
+    help: "training images held out: a count, or a share below 1 (5000, or a tenth where that is less); of a text the tokens at its end",
     kind: "number",
     expected: "a whole number of at least 0, or a share below 1",
     schema: v.pipe(

@@ -5,16 +5,14 @@ import * as nn from "../nn/index.ts";
 import { type DatasetProgress, resolveDataset } from "../node/datasets.ts";
 import { fit } from "../node/fit.ts";
 import { RunFolder } from "../node/run-folder.ts";
-import type { TrainEvent } from "../train/events.ts";
 import { optimizerOf } from "./assemble.ts";
 import { formatBytes, formatCount, formatNumber, formatPercent } from "./format.ts";
+import { Interrupts } from "./interrupts.ts";
 import { Progress } from "./progress.ts";
 import { defaultValidation, type Recipe, recipeOf, toConfig } from "./recipe.ts";
 import type { Screen } from "./screen.ts";
 import { type Given, parseConfig } from "./settings.ts";
-
-/** Exit codes of a process that a signal ended: 128 and the signal's number. */
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+import { trainText } from "./text.ts";
 
 export type TrainFlags = { readonly given: Given; readonly config?: string; readonly verbose: boolean };
 
@@ -22,6 +20,7 @@ export type TrainFlags = { readonly given: Given; readonly config?: string; read
 export async function train(screen: Screen, flags: TrainFlags): Promise<number> {
   const recipe = recipeOf(flags.given, flags.config === undefined ? {} : readConfig(flags.config));
   const optimizer = optimizerOf(recipe);
+  if (recipe.text !== undefined) return trainText(screen, { ...recipe, text: recipe.text }, optimizer, flags.verbose);
   const data = await loadData(screen, recipe);
   const { classes } = data.train;
   if (classes === undefined)
@@ -132,47 +131,4 @@ function describe(
       `batch ${recipe.batchSize}, ${recipe.epochs} epoch${recipe.epochs === 1 ? "" : "s"}, seed ${recipe.seed}`,
   );
   if (around.length > 0) screen.line(around.join(", "));
-}
-
-/** Ctrl-C once: the call that runs is finished and saved. Twice, or before training starts: now. */
-class Interrupts {
-  readonly name = "interrupts";
-  onSecond: () => void = () => {};
-  private readonly controller = new AbortController();
-  private readonly screen: Screen;
-  private started = false;
-  exitCode: number = EXIT_CODES.SIGINT;
-
-  constructor(screen: Screen) {
-    this.screen = screen;
-    for (const signal of ["SIGINT", "SIGTERM"] as const)
-      process.on(signal, () => {
-        this.exitCode = EXIT_CODES[signal];
-        this.interrupt();
-      });
-    // A reader that went away, as in `| head`: nobody sees more, so end as by Ctrl-C.
-    process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EPIPE") this.controller.abort();
-      else throw error;
-    });
-  }
-
-  get signal(): AbortSignal {
-    return this.controller.signal;
-  }
-
-  on(event: TrainEvent): void {
-    if (event.type === "start") this.started = true;
-  }
-
-  private interrupt(): void {
-    if (!this.started || this.signal.aborted) {
-      this.screen.erase();
-      this.onSecond();
-      process.exit(this.exitCode);
-    }
-    this.screen.erase();
-    this.screen.line("Stopping; once more to stop at once without saving");
-    this.controller.abort();
-  }
 }

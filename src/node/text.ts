@@ -1,0 +1,69 @@
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { DataError } from "../core/errors.ts";
+import { type Tokenizer, tokenizerFromConfig } from "../data/tokenizer.ts";
+import { isMissing, reasonOf } from "./file-store.ts";
+
+/**
+ * The bytes of a text file. They need not be UTF-8, but a zero byte is in no text.
+ *
+ * Throws DataError naming a file that is missing, no file, empty, or no text.
+ */
+export function readText(path: string): Uint8Array {
+  const bytes = read(path, "text");
+  if (bytes.length === 0) throw new DataError(`text: ${path} is empty; expected a text.`, path);
+  const zero = bytes.indexOf(0);
+  if (zero >= 0)
+    throw new DataError(
+      `text: ${path} has a zero byte at ${zero}; expected a text, in UTF-8 or another encoding of bytes.${isUtf16(bytes) ? " Hint: it is UTF-16; convert it: iconv -f utf-16 -t utf-8." : ""}`,
+      path,
+    );
+  return bytes;
+}
+
+/** Whether a data argument is an existing file, or named as a text would be. Data sets are known by name or are folders. */
+export function isTextFile(data: string): boolean {
+  try {
+    return statSync(data).isFile();
+  } catch {
+    return /\.(txt|text|md)$/i.test(data);
+  }
+}
+
+const isUtf16 = ([a, b]: Uint8Array): boolean => (a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff);
+
+function read(path: string, what: string): Uint8Array {
+  try {
+    if (!statSync(path).isFile()) throw new DataError(`${what}: ${path} is a folder; expected a file.`, path);
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof DataError) throw error;
+    if (isMissing(error)) throw new DataError(`${what}: there is no file ${path}.`, path);
+    throw new DataError(`${what}: cannot read ${path}: ${reasonOf(error)}.`, path);
+  }
+}
+
+/**
+ * GPT-2's tokenizer, or one of its form, from a folder with `vocab.json` and `merges.txt`.
+ *
+ * Errors: DataError naming a file that is missing or damaged; OptionError where the two do not fit together.
+ *
+ * @example
+ * readBpe("./gpt2").encode("Hello world") // -> Int32Array [15496, 995]
+ */
+export function readBpe(folder: string): Tokenizer {
+  const vocabFile = join(folder, "vocab.json");
+  const decode = (file: string): string => new TextDecoder().decode(read(file, "tokenizer"));
+  let vocab: unknown;
+  try {
+    vocab = JSON.parse(decode(vocabFile));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new DataError(`tokenizer: ${vocabFile} is no JSON: ${error.message}.`, vocabFile);
+  }
+  if (typeof vocab !== "object" || vocab === null || Array.isArray(vocab))
+    throw new DataError(`tokenizer: ${vocabFile} has no object; expected tokens with their numbers.`, vocabFile);
+  const lines = decode(join(folder, "merges.txt")).split(/\r?\n/);
+  const merges = lines.filter((line, i) => line !== "" && !(i === 0 && line.startsWith("#version")));
+  return tokenizerFromConfig({ kind: "bpe", merges, vocab: vocab as Readonly<Record<string, number>> });
+}
