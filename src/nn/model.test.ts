@@ -173,7 +173,7 @@ describe("a state dict", () => {
       "1.running_var",
       "1.num_batches_tracked",
     ]);
-    expect(model.fromStateDict(state, input)).toEqual({ params, buffers });
+    expect(model.fromStateDict(state, input)).toEqual({ params, buffers, missing: [], unexpected: [], mismatched: [] });
   });
 
   test("with a name missing, left over or of another shape is refused", () => {

@@ -1,5 +1,4 @@
-import { formatAval, sameShape } from "../core/dtype.ts";
-import { DataError, ShapeError } from "../core/errors.ts";
+import { ShapeError } from "../core/errors.ts";
 import type { HostArray } from "../core/host-array.ts";
 import { keyOf } from "../core/prng.ts";
 import { leavesOf, mapTree, type Tree } from "../core/tree.ts";
@@ -9,6 +8,7 @@ import type { Key } from "../trace/random.ts";
 import { applyLayer } from "./context.ts";
 import { outputOf } from "./define-layer.ts";
 import { type AvalsOf, initLayer, type Layer, type LayerConfig, type LayerInit } from "./layer.ts";
+import { type LoadedState, type LoadStateOptions, loadStateDict, type StateDict, withTies } from "./state-dict.ts";
 import { type SummaryRow, summaryRows, summaryTable } from "./summary.ts";
 
 export type PassOptions = {
@@ -65,36 +65,28 @@ export class Model<In extends TensorTree = Tensor, Out extends TensorTree = Tens
     return outputOf(this.layer, params, buffers, input);
   }
 
-  /** Parameters and buffers under PyTorch's flat names: `0.weight`, `1.running_mean`. */
+  /** Parameters and buffers under PyTorch's flat names: `0.weight`, `1.running_mean`. Tied parameters stand under each name. */
   stateDict(params: Tree<HostArray>, buffers: Tree<HostArray>): Record<string, HostArray> {
-    return Object.fromEntries([...leavesOf(params), ...leavesOf(buffers)]);
+    return withTies(Object.fromEntries([...leavesOf(params), ...leavesOf(buffers)]), this.layer.ties);
   }
 
   /**
-   * The trees from flat names, for inputs of this type.
-   * Errors: DataError when a name is missing or left over, or a shape or dtype differs.
+   * The trees from flat names, for inputs of this type, and what was missing or left over. With `strict: false` what does
+   * not fit keeps its first value, drawn from `seed` (default 0).
+   *
+   * Errors: DataError that lists every name that is missing or left over, and every other shape or dtype, unless `strict`
+   * is false.
+   *
+   * @example
+   * const { params, buffers } = nn.model(nn.resnet18()).fromStateDict(decodeSafetensors(bytes).tensors, images);
    */
   fromStateDict(
-    state: Readonly<Record<string, HostArray>>,
+    state: StateDict,
     input: AvalsOf<In>,
-  ): { readonly params: Tree<HostArray>; readonly buffers: Tree<HostArray> } {
-    const { params, buffers } = this.init(0, input);
-    const unused = new Set(Object.keys(state));
-    const take = (made: HostArray, path: string): HostArray => {
-      const found = state[path];
-      if (!unused.delete(path) || found === undefined)
-        throw new DataError(`state: ${path} is missing; expected ${formatAval(made.aval)}.`, path);
-      if (found.dtype !== made.dtype || !sameShape(found.shape, made.shape))
-        throw new DataError(
-          `state: got ${formatAval(found.aval)} for ${path}; expected ${formatAval(made.aval)}.`,
-          path,
-        );
-      return found;
-    };
-    const loaded = { params: mapTree(params, take), buffers: mapTree(buffers, take) };
-    const [extra] = unused;
-    if (extra !== undefined) throw new DataError(`state: got ${extra}, which this model does not have.`, extra);
-    return loaded;
+    options: LoadStateOptions & { readonly seed?: number } = {},
+  ): LoadedState {
+    const { params, buffers } = this.init(options.seed ?? 0, input);
+    return loadStateDict({ params, buffers, ties: this.layer.ties }, state, options);
   }
 
   /**
