@@ -267,3 +267,32 @@ test.each<readonly [string, AnyLayer]>([
 ])("%s comes back from its configuration", (_name, { config }) => {
   expect(nn.layerFromConfig(JSON.parse(JSON.stringify(config))).config).toEqual(config);
 });
+
+test("a rematerialised layer has the same gradients", async () => {
+  const x = numbers(1, [2, 3, 4]);
+  const gradients = async (layer: Layer) => {
+    const model = nn.model(layer);
+    const { params } = model.init(1, aval(2, 3, 4));
+    const weights = leavesOf<HostArray>(params).map(([path, { shape }], i) => [path, numbers(i, shape)] as const);
+    const found = await run(referenceBackend({ precision: "f64" }), { x, ...Object.fromEntries(weights) }, (feed) => {
+      const names = ["x", ...weights.map(([path]) => path)];
+      const f = ([at, ...own]: readonly Tensor[]): Tensor =>
+        model
+          .apply(unflatten<HostArray, Tensor>(params, own), {}, at as Tensor)[0]
+          .square()
+          .sum();
+      const found = grad(f)(names.map(feed));
+      return Object.fromEntries(names.map((name, i) => [name, found[i] as Tensor]));
+    });
+    return Object.entries(found).map(([path, values]) => [path, list(values)] as const);
+  };
+  for (const layer of [nn.lstm(3), nn.gru(3, { bidirectional: true })]) {
+    const again = Object.fromEntries(await gradients(nn.remat(layer)));
+    for (const [path, values] of await gradients(layer)) {
+      expect(again[path], path).toHaveLength(values.length);
+      values.forEach((value, i) => {
+        expect(again[path]?.[i], `${path}[${i}]`).toBeCloseTo(value, 12);
+      });
+    }
+  }
+});
