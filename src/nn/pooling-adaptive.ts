@@ -127,6 +127,10 @@ function windowsOf(x: Tensor, axis: number, output: number): readonly [Tensor, C
 }
 
 function averageOf(x: Tensor, [height, width]: readonly [number, number]): Tensor {
+  const [batch, channels, tall, wide] = x.shape as readonly [number, number, number, number];
+  // Equal windows: one sum, where two would store what lies between.
+  if (tall % height === 0 && wide % width === 0)
+    return x.reshape([batch, channels, height, tall / height, width, wide / width]).mean([3, 5]);
   return averageAxis(averageAxis(x, 2, height), 3, width);
 }
 
