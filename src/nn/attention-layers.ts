@@ -136,7 +136,7 @@ export function multiHeadAttention(
   embedDim: number,
   heads: number,
   options: MultiHeadAttentionOptions = {},
-): Layer<Tensor | AttentionInput, Tensor> {
+): Layer & Layer<Tensor | AttentionInput> {
   const kind = "multiHeadAttention";
   expectCount(kind, "embedDim", embedDim);
   expectCount(kind, "heads", heads);
@@ -148,7 +148,7 @@ export function multiHeadAttention(
   checkAttention(kind, options);
   const oneWeight = kdim === embedDim && vdim === embedDim;
   const widths = [embedDim, kdim, vdim] as const;
-  return defineLayer<AttentionParams, Tensor | AttentionInput, Tensor>({
+  const layer = defineLayer<AttentionParams, Tensor | AttentionInput, Tensor>({
     kind,
     config: configOf(kind, {
       embedDim,
@@ -194,6 +194,7 @@ export function multiHeadAttention(
       return affine(mergeHeads(y), out.weight, out.bias);
     },
   });
+  return layer as Layer & typeof layer;
 }
 
 /** Throws ShapeError unless the inputs are [N, T, E], [N, S, kdim] and [N, S, vdim], and the masks fit them. */

@@ -101,14 +101,14 @@ export function transformerEncoderLayer(
   dModel: number,
   heads: number,
   options: TransformerLayerOptions = {},
-): Layer<Tensor | EncoderInput, Tensor> {
+): Layer & Layer<Tensor | EncoderInput> {
   const kind = "transformerEncoderLayer";
   const { normFirst = false, bias = true } = options;
   const children = {
     self_attn: multiHeadAttention(dModel, heads, { dropout: 0.1, ...attentionOf(options), bias }),
     ...partsOf(kind, dModel, options),
   };
-  return compose(
+  const layer = compose(
     children,
     (x: Tensor | EncoderInput, parts) => {
       const { src, mask, srcKeyPaddingMask }: EncoderInput = x instanceof Tensor ? { src: x } : x;
@@ -120,6 +120,7 @@ export function transformerEncoderLayer(
     },
     transformerConfig(kind, dModel, heads, options),
   );
+  return layer as Layer & typeof layer;
 }
 
 function attentionOf({ causal, dropout, memory, block, rotary }: TransformerLayerOptions): AttentionLayerOptions {
@@ -199,8 +200,10 @@ export function transformerEncoder(
   layer: Layer<Tensor | EncoderInput, Tensor>,
   numLayers: number,
   options: StackOptions = {},
-): Layer<Tensor | EncoderInput, Tensor> {
-  return stackOf<EncoderInput>("transformerEncoder", "src", layer as Layer<EncoderInput>, numLayers, options);
+): Layer & Layer<Tensor | EncoderInput> {
+  const own = layer as Layer<EncoderInput>;
+  return stackOf<EncoderInput>("transformerEncoder", "src", own, numLayers, options) as Layer &
+    Layer<Tensor | EncoderInput>;
 }
 
 /** `numLayers` decoder layers, `layers.0.`, ..., each with the same `memory` and masks, then `norm` where it is given. */

@@ -9,7 +9,7 @@ import { attention, mergeHeads, splitHeads } from "../attention-layers.ts";
 import { ChildInits, compose } from "../compose.ts";
 import { conv2d } from "../conv.ts";
 import { dropout as dropoutLayer } from "../dropout.ts";
-import { normal, truncatedNormal, zeros } from "../init.ts";
+import { normal, zeros } from "../init.ts";
 import { configOf, expectCount, expectF32, type Layer } from "../layer.ts";
 import { layerNorm } from "../layer-norm.ts";
 import { linear } from "../linear.ts";
@@ -56,7 +56,7 @@ export type VitVariant = Omit<VitOptions, "width" | "layers" | "heads">;
  *
  * timm's names: `cls_token` [1, 1, width], `pos_embed` [1, 1 + patches, width], `patch_embed.proj`, `blocks.0.norm1`,
  * `.attn.qkv`, `.attn.proj`, `.norm2`, `.mlp.fc1`, `.mlp.fc2`, `norm`, `head`. Norms have eps 1e-6, gelu is the exact one. Linear
- * weights start normal with std 0.02, as timm's.
+ * weights and positions start normal with std 0.02 (timm cuts them at 100 deviations).
  *
  * Errors: OptionError when `heads` does not divide `width`; ShapeError for images that are not whole patches.
  * Source: Dosovitskiy et al., "An image is worth 16x16 words" (2020).
@@ -98,7 +98,7 @@ export function vit(options: VitOptions = {}): Layer {
       const output = collected.init("head", head, pooled);
       const own = {
         cls_token: normal({ std: 1e-6 }).sample(foldKey(key, "cls_token"), [1, 1, width]),
-        pos_embed: truncatedNormal({ std: 0.02 }).sample(foldKey(key, "pos_embed"), [1, 1 + rows * columns, width]),
+        pos_embed: normal({ std: 0.02 }).sample(foldKey(key, "pos_embed"), [1, 1 + rows * columns, width]),
       };
       return { params: { ...own, ...collected.params }, buffers: collected.buffers, output };
     },
@@ -135,7 +135,7 @@ function checkImages(images: Aval, patch: number, { image, inChannels }: VitOpti
 }
 
 const dense = (out: number, bias = true): Layer =>
-  linear(out, { bias, weightInit: truncatedNormal({ std: 0.02 }), biasInit: zeros() });
+  linear(out, { bias, weightInit: normal({ std: 0.02 }), biasInit: zeros() });
 
 /** x + attn(norm1(x)), then x + mlp(norm2(x)) */
 function block(options: VitOptions, width: number, heads: number, hidden: number): Layer {
