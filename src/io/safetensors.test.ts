@@ -247,3 +247,17 @@ describe("hostile files", () => {
     );
   });
 });
+
+test("i32 arrays are written as I64 on request", () => {
+  const tensors = { a: array([1, -2], [2], "i32"), w: array([0.5]), b: array([-3], [1], "i32") };
+  const bytes = encodeSafetensors(tensors, {}, { i64: ["a"] });
+  const headerBytes = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerBytes))) as Record<string, unknown>;
+  expect(header.a).toEqual({ dtype: "I64", shape: [2], data_offsets: [0, 16] });
+  expect(header.b).toMatchObject({ dtype: "I32" });
+  expect(Array.from(new BigInt64Array(bytes.slice(8 + headerBytes, 24 + headerBytes).buffer))).toEqual([1n, -2n]);
+  expect(decodeSafetensors(bytes).tensors).toEqual(tensors);
+  expect(() => encodeSafetensors(tensors, {}, { i64: ["w"] })).toThrow(
+    "safetensors: got f32 for w; expected i32, to be written as I64.",
+  );
+});

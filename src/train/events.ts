@@ -7,6 +7,8 @@ export type Metrics = Readonly<Record<string, number>>;
 /** Parameters and buffers by their names in PyTorch's `state_dict`. */
 export type Weights = Readonly<Record<string, HostArray>>;
 
+export type SkippedWeights = Readonly<Record<"missing" | "unexpected" | "mismatched", readonly string[]>>;
+
 /** A compiled program: its batch, its equations before the compiler's work, its arena, and what tracing and compiling took. */
 export type ProgramSize = {
   readonly name: "train" | "evaluate";
@@ -29,6 +31,8 @@ export type TrainEvent =
       /** Programs, state and data together. */
       readonly peakBytes: number;
       readonly programs: readonly ProgramSize[];
+      /** Where the run began with given weights: names that they lack, have too many or of another type. */
+      readonly weights?: SkippedWeights;
     }
   /** `step` counts finished steps from 1; metrics are of that step's mini-batch. `rate` is NaN where the optimizer has none. `timeMs` is the mean time of a step in its call. */
   | {

@@ -6,7 +6,7 @@ import type { Loss } from "../nn/losses/loss.ts";
 import type { Metric } from "../nn/metrics.ts";
 import { type Model, model as modelOf } from "../nn/model.ts";
 import type { TensorTree, Transform } from "../optim/transform.ts";
-import type { Callback, Metrics } from "./events.ts";
+import type { Callback, Metrics, Weights } from "./events.ts";
 import { countOf, type Examples, type HostTree, preparationOf } from "./examples.ts";
 import type { RunSink } from "./run-sink.ts";
 import type { AnyModel, Task } from "./task.ts";
@@ -23,6 +23,13 @@ export type FitOptions<X extends HostTree, Y extends HostTree, Out extends Tenso
   readonly batchSize?: number;
   /** Decides first weights, held-out samples, order and dropout: the same seed gives the same run. Default 0. */
   readonly seed?: number;
+  /**
+   * Arrays to start from, by PyTorch's names: a state dict, or another run's `weights()`. Default: first values drawn from
+   * the seed.
+   */
+  readonly weights?: Weights;
+  /** Whether `weights` must fit the model exactly; if not, the start event says what was left out. Default true. */
+  readonly strict?: boolean;
   readonly loss: Loss<Out, TensorsOf<Y>>;
   readonly optimizer: Transform;
   /** Reported beside the loss. Default none; `nn.accuracy()` for a classifier. */
@@ -130,6 +137,8 @@ function check(options: FitOptions<HostTree, HostTree, TensorTree>): Omit<Traine
     signal: options.signal,
     sink: options.sink,
     onInspect: options.onInspect,
+    weights: options.weights,
+    strict: options.strict ?? true,
   };
 }
 

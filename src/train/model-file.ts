@@ -7,6 +7,7 @@ import type { Tokenizer, TokenizerConfig } from "../data/tokenizer-config.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import { type AvalsOf, avalLeaves, fillAvals, type LayerConfig } from "../nn/layer.ts";
 import { type LayerKinds, modelFromConfig } from "../nn/layer-from-config.ts";
+import { longNames } from "../nn/state-dict.ts";
 import type { Weights } from "./events.ts";
 import type { Preparation } from "./examples.ts";
 import type { AnyModel, ModelState, TensorTree } from "./task.ts";
@@ -27,7 +28,8 @@ export type ModelNotes = {
 };
 
 export function encodeModel(weights: Weights, notes: ModelNotes): Uint8Array<ArrayBuffer> {
-  return encodeSafetensors(weights, { format: FORMAT, downhill: JSON.stringify(notes) });
+  const notesText = { format: FORMAT, downhill: JSON.stringify(notes) };
+  return encodeSafetensors(weights, notesText, { i64: longNames(weights) });
 }
 
 export type DecodedModel = Omit<ModelNotes, "model" | "tokenizer"> & {

@@ -4,6 +4,7 @@ import { OptionError, ShapeError } from "../core/errors.ts";
 import { HostArray } from "../core/host-array.ts";
 import { leavesOf, mapTree, type Tree } from "../core/tree.ts";
 import type { Tokenizer } from "../data/tokenizer-config.ts";
+import { withTies } from "../nn/state-dict.ts";
 import { Evaluator } from "./evaluator.ts";
 import type { Metrics, Weights } from "./events.ts";
 import type { Examples, HostTree } from "./examples.ts";
@@ -105,7 +106,7 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
   /** The model as the bytes of a safetensors file: weights by PyTorch's names, all else that `load` needs in its notes. */
   async toBytes(): Promise<Uint8Array<ArrayBuffer>> {
     const { task, sample, classes, tokenizer } = this.#parts;
-    return encodeModel(await this.weights(), {
+    return encodeModel(withTies(await this.weights(), task.model.layer.ties), {
       model: task.model.config,
       loss: task.loss.config,
       metrics: task.metrics.map(({ name }) => name),

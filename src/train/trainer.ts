@@ -8,17 +8,18 @@ import type { Dataset } from "../data/dataset.ts";
 import { epochOrder } from "../data/order.ts";
 import { splitDataset } from "../data/split.ts";
 import { SKIPPED } from "../optim/skip.ts";
+import { loadStateDict } from "../nn/state-dict.ts";
 import type { Transform } from "../optim/transform.ts";
 import { EvaluationWeights } from "./evaluation-weights.ts";
 import { Evaluator } from "./evaluator.ts";
-import type { Callback, Control, Metrics, ProgramSize, TrainEvent, Weights } from "./events.ts";
+import type { Callback, Control, Metrics, ProgramSize, SkippedWeights, TrainEvent, Weights } from "./events.ts";
 import { countOf, type Examples, type HostTree, nameOf } from "./examples.ts";
 import { Pace } from "./pace.ts";
 import { PhaseTimer } from "./phase-times.ts";
 import { Plateaus } from "./plateaus.ts";
 import { compileTraining, initOptimizer, type MeasuringStep, type TrainState } from "./programs.ts";
 import type { RunSink } from "./run-sink.ts";
-import { initModel, type Task, Totals } from "./task.ts";
+import { initModel, type ModelState, type Task, Totals } from "./task.ts";
 import { sampleOf, TrainedModel } from "./trained-model.ts";
 import { yieldToHost } from "./yield-to-host.ts";
 
@@ -39,6 +40,8 @@ export type TrainerOptions = {
   readonly signal: AbortSignal | undefined;
   readonly sink: RunSink | undefined;
   readonly onInspect: Inspect | undefined;
+  readonly weights: Weights | undefined;
+  readonly strict: boolean;
 };
 
 /** A non-finite loss: that step did not commit. `weights` are the last that are finite throughout. */
@@ -82,6 +85,7 @@ export class Trainer {
   private programs: Compiled = { full: undefined, tail: undefined };
   private trained: TrainedModel | undefined;
   private evaluated: EvaluationWeights | undefined;
+  private skipped: SkippedWeights | undefined;
   private attempted = 0;
   private epoch = 0;
 
@@ -185,8 +189,17 @@ export class Trainer {
   }
 
   private async init(samples: number): Promise<TrainState> {
-    const { backend, task, optimizer, train, batchSize, seed } = this.options;
-    const { params, buffers } = initModel(task.model, train, Math.min(batchSize, samples), seed);
+    const { task, train, batchSize, seed } = this.options;
+    const { weights, strict } = this.options;
+    const made = initModel(task.model, train, Math.min(batchSize, samples), seed);
+    if (weights === undefined) return this.withOptimizer(made);
+    const { params, buffers, ...skipped } = loadStateDict({ ...made, ties: task.model.layer.ties }, weights, { strict });
+    this.skipped = skipped;
+    return this.withOptimizer({ params, buffers });
+  }
+
+  private async withOptimizer({ params, buffers }: ModelState): Promise<TrainState> {
+    const { backend, optimizer } = this.options;
     return { params, buffers, optState: await initOptimizer(backend, optimizer, params) };
   }
 
@@ -285,6 +298,7 @@ export class Trainer {
       parameters: leavesOf<HostArray>(state.params).reduce((sum, [, leaf]) => sum + leaf.data.length, 0),
       peakBytes: this.peakBytes,
       programs: this.sizes,
+      ...(this.skipped === undefined ? {} : { weights: this.skipped }),
     };
   }
 
