@@ -124,7 +124,7 @@ export function applyLayer<In extends TensorTree, Out extends TensorTree>(
   const [first] = inputs;
   if (first === undefined)
     throw new ShapeError(`${labelOf(path, kind)}: got no input; expected at least one tensor.`, path);
-  return atLayer(path, kind, () => {
+  return atLayer(path, layer.config, () => {
     expectNonEmpty(
       kind,
       inputs.map(({ aval }) => aval),

@@ -1,3 +1,4 @@
+import { callSite, markSite } from "../core/call-site.ts";
 import { type Aval, formatAval } from "../core/dtype.ts";
 import { OptionError, ShapeError } from "../core/errors.ts";
 import type { HostArray } from "../core/host-array.ts";
@@ -110,10 +111,11 @@ export function labelOf(path: string, kind: string): string {
 }
 
 /**
- * Runs `f` on behalf of the layer at `path`: a shape error from inside names the innermost such layer, once. Errors of the
+ * Runs `f` on behalf of the layer at `path`: a shape error from inside names the innermost such layer, and where it was made, once. Errors of the
  * trace's own carry the label already, since the layer runs in a scope of that name.
  */
-export function atLayer<T>(path: string, kind: string, f: () => T): T {
+export function atLayer<T>(path: string, config: LayerConfig, f: () => T): T {
+  const { kind } = config;
   try {
     return f();
   } catch (error) {
@@ -122,11 +124,12 @@ export function atLayer<T>(path: string, kind: string, f: () => T): T {
     const { where } = error;
     if (where !== label && where !== undefined && (where.startsWith(`${path}.`) || where.startsWith(label)))
       throw error;
+    if (where === label && error.cause instanceof ShapeError) throw error;
     let text = error.message;
     for (const known of [`${label}: `, `${kind}: `]) if (text.startsWith(known)) text = text.slice(known.length);
-    const message = `${label}: ${text}`;
-    if (where === label && message === error.message) throw error;
-    const named = new ShapeError(message, label);
+    const mark = sites.get(config);
+    const site = mark && callSite(mark);
+    const named = new ShapeError(`${label}: ${text}${site ? ` (layer made at ${site})` : ""}`, label);
     named.cause = error;
     throw named;
   }
@@ -139,10 +142,9 @@ export function initLayer<In extends TensorTree, Out extends TensorTree>(
   input: AvalsOf<In>,
   path: string = layer.config.kind,
 ): LayerInit<Out> {
-  const { kind } = layer.config;
-  return atLayer(path, kind, () => {
+  return atLayer(path, layer.config, () => {
     expectNonEmpty(
-      kind,
+      layer.config.kind,
       avalLeaves(input).map(([, aval]) => aval),
     );
     return layer.init(key, input, path);
@@ -164,8 +166,12 @@ export function checkName(kind: string, name: string): void {
 export function configOf(kind: string, options: { readonly [option: string]: Json | undefined }): LayerConfig {
   const config: { kind: string; [option: string]: Json } = { kind };
   for (const [name, value] of Object.entries(options)) if (value !== undefined) config[name] = value;
+  sites.set(config, markSite());
   return config;
 }
+
+/** Where the layer of a configuration was made. */
+const sites = new WeakMap<LayerConfig, Error>();
 
 /** Throws ShapeError unless `input` is f32 of one of these ranks. */
 export function expectF32(kind: string, input: Aval, ranks: readonly number[] | undefined, expected: string): void {

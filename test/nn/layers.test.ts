@@ -274,3 +274,14 @@ describe("a residual block", () => {
     expect(dx).toEqual(numbers(9, [2, 3]).data);
   });
 });
+
+describe("a shape that does not fit", () => {
+  test("is reported with the layer's path, both shapes and where the layer was made, once", () => {
+    const made = () => nn.linear(2, { inFeatures: 3 });
+    const model = nn.model(nn.sequential({ stem: nn.relu(), head: made() }));
+    const init = () => model.init(1, { dtype: "f32", shape: [4, 5] });
+    expect(init).toThrow(
+      /^sequential\.head \(linear\): got f32\[4,5\]; expected f32\[N, 3\]\. \(layer made at \S+layers\.test\.ts:\d+:\d+\)$/,
+    );
+  });
+});
