@@ -6,6 +6,7 @@ import { customVjp } from "../trace/grad.ts";
 import { defineLayer } from "./define-layer.ts";
 import { constant } from "./init.ts";
 import { expectF32, type Layer, type LayerContext } from "./layer.ts";
+import { expectEps, standardise, standardised } from "./standardise.ts";
 
 export type BatchNormOptions = {
   /** Weight of the newest batch in the running statistics; null: the plain mean over all batches. Default 0.1, as PyTorch (Keras's 0.99 is our 0.01). */
@@ -38,7 +39,7 @@ export function batchNorm(options: BatchNormOptions = {}): Layer {
   const { momentum = 0.1, eps = 1e-5, affine = true, trackRunningStats = true } = options;
   if (momentum !== null && !(momentum >= 0 && momentum <= 1))
     throw new OptionError(`batchNorm: got momentum ${momentum}; expected a number in [0, 1] or null.`);
-  if (!(eps >= 0)) throw new OptionError(`batchNorm: got eps ${eps}; expected a number of 0 or more.`);
+  expectEps("batchNorm", eps);
   return defineLayer<BatchNormParams, Tensor, Tensor>({
     kind: "batchNorm",
     config: options,
@@ -73,7 +74,7 @@ export function batchNorm(options: BatchNormOptions = {}): Layer {
           `batchNorm: got ${formatAval(x.aval)} in training; expected more than one value for each channel. Hint: drop the last batch or change the batch size.`,
         );
       if (ctx.training && trackRunningStats) track(x.stopGradient(), ctx, momentum);
-      return weight && bias ? normaliseAffine(eps)(x, weight, bias) : normalise(eps)(x);
+      return weight && bias ? normaliseAffine(eps)(x, weight, bias) : standardise(x, channelAxes(x).axes, eps);
     },
   });
 }
@@ -106,13 +107,6 @@ function track(x: Tensor, ctx: LayerContext, momentum: number | null): void {
   ctx.setBuffer("num_batches_tracked", batches);
 }
 
-/** The batch's (x - mean) / sqrt(var + eps), and 1 / sqrt(var + eps). */
-function standardise(x: Tensor, eps: number): { readonly z: Tensor; readonly scale: Tensor } {
-  const { axes, shape } = channelAxes(x);
-  const scale = x.variance(axes).add(eps).rsqrt();
-  return { z: x.sub(x.mean(axes, { keepDims: true })).mul(scale.reshape(shape)), scale };
-}
-
 /**
  * dx = scale weight (g - mean(g) - z mean(g z)), dbias = sum(g), dweight = sum(g z): two reductions in one sweep. The
  * statistics are written again in terms of x, so that the rule differentiates again; equal expressions are computed once.
@@ -121,30 +115,17 @@ function normaliseAffine(eps: number): (x: Tensor, weight: Tensor, bias: Tensor)
   return customVjp(
     (...inputs) => {
       const [x, weight, bias] = inputs as readonly [Tensor, Tensor, Tensor];
-      const { z } = standardise(x, eps);
-      return affineOf(z, weight, bias, channelAxes(x).shape);
+      const { axes, shape } = channelAxes(x);
+      return affineOf(standardised(x, axes, eps).z, weight, bias, shape);
     },
     (g, _output, ...inputs) => {
       const [x, weight] = inputs as readonly [Tensor, Tensor, Tensor];
       const { axes, shape, count } = channelAxes(x);
-      const { z, scale } = standardise(x, eps);
+      const { z, scale } = standardised(x, axes, eps);
       const dBias = g.sum(axes);
       const dWeight = g.mul(z).sum(axes);
       const inner = g.sub(dBias.mul(1 / count).reshape(shape)).sub(z.mul(dWeight.mul(1 / count).reshape(shape)));
-      return [inner.mul(scale.mul(weight).reshape(shape)), dWeight, dBias];
-    },
-  );
-}
-
-function normalise(eps: number): (x: Tensor) => Tensor {
-  return customVjp(
-    (...inputs) => standardise(inputs[0] as Tensor, eps).z,
-    (g, _output, ...inputs) => {
-      const x = inputs[0] as Tensor;
-      const { axes, shape } = channelAxes(x);
-      const { z, scale } = standardise(x, eps);
-      const inner = g.sub(g.mean(axes, { keepDims: true })).sub(z.mul(g.mul(z).mean(axes, { keepDims: true })));
-      return [inner.mul(scale.reshape(shape))];
+      return [inner.mul(scale.mul(weight.reshape(shape))), dWeight, dBias];
     },
   );
 }

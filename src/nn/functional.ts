@@ -1,7 +1,7 @@
 /**
  * Activations as functions of a tensor, elementwise unless an axis is named: what the layers of the same names apply. Values
- * and derivatives are their limits at infinities, also where the formula says Infinity times 0 (PyTorch's silu, mish, gelu
- * and softsign give NaN there); a NaN stays one. Where two branches meet, the derivative is PyTorch's.
+ * and derivatives are their limits at infinities, also where the formula says Infinity times 0 (PyTorch's silu, mish, gelu,
+ * hardswish and softsign give NaN there); a NaN stays one. Where two branches meet, the derivative is PyTorch's.
  */
 import { formatAval, normalizeAxis } from "../core/dtype.ts";
 import { ShapeError } from "../core/errors.ts";
@@ -190,15 +190,15 @@ export const tanhshrink: (x: Tensor) => Tensor = withSlope(
   (x) => x.tanh().square(),
 );
 
-/** x / (1 + |x|) */
-export function softsign(x: Tensor): Tensor {
-  // Past 1e30 the quotient is 1 in single precision, also where x is infinite.
-  const own = withSlope(
-    (z) => z.clip(-1e30, 1e30).div(z.abs().clip(0, 1e30).add(1)),
-    (z) => z.abs().add(1).reciprocal().square(),
-  );
-  return own(x);
-}
+/** x / (1 + |x|); derivative 1 / (1 + |x|)². */
+export const softsign: (x: Tensor) => Tensor = withSlope(
+  (x) => {
+    // Past 1e30 the quotient is 1 in single precision, also where x is infinite.
+    const c = x.clip(-1e30, 1e30);
+    return c.div(c.abs().add(1));
+  },
+  (x) => x.abs().add(1).reciprocal().square(),
+);
 
 export type HardTanhOptions = {
   /** Default -1. */

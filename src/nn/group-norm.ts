@@ -5,7 +5,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import { defineLayer } from "./define-layer.ts";
 import { constant } from "./init.ts";
 import { expectCount, expectF32, type Layer, type LayerContext } from "./layer.ts";
-import { standardise } from "./standardise.ts";
+import { expectEps, standardise } from "./standardise.ts";
 
 export type GroupNormOptions = {
   /** Added to the variance. Default 1e-5, as PyTorch. */
@@ -114,10 +114,6 @@ export function instanceNorm(options: InstanceNormOptions = {}): Layer {
       return byChannel(standardise(x, axes, eps), weight, bias);
     },
   });
-}
-
-function expectEps(kind: string, eps: number): void {
-  if (!(eps >= 0)) throw new OptionError(`${kind}: got eps ${eps}; expected a number of 0 or more.`);
 }
 
 function expectChannels(kind: string, fits: boolean, got: string): void {

@@ -5,7 +5,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import { defineLayer } from "./define-layer.ts";
 import { constant } from "./init.ts";
 import { expectCount, expectF32, type Layer } from "./layer.ts";
-import { divideByRms, standardise } from "./standardise.ts";
+import { divideByRms, expectEps, standardise } from "./standardise.ts";
 
 export type LayerNormOptions = {
   /** The sizes of the last axes, which are normalised. Default: the last axis, of whatever size comes. */
@@ -82,7 +82,7 @@ function lastAxesNorm(
   const wanted = typeof normalizedShape === "number" ? [normalizedShape] : normalizedShape;
   if (wanted?.length === 0) throw new OptionError(`${kind}: got the normalizedShape []; expected at least one size.`);
   for (const size of wanted ?? []) expectCount(kind, "normalizedShape", size);
-  if (!(eps >= 0)) throw new OptionError(`${kind}: got eps ${eps}; expected a number of 0 or more.`);
+  expectEps(kind, eps);
   const rank = wanted?.length ?? 1;
   const shapeOf = (shape: Shape): Shape => shape.slice(-rank);
   return defineLayer<NormParams, Tensor, Tensor>({
