@@ -88,8 +88,8 @@ export { type LayerNormOptions, layerNorm, type RmsNormOptions, rmsNorm } from "
 export { type LinearOptions, linear } from "./linear.ts";
 export { type LocalResponseNormOptions, localResponseNorm } from "./local-response-norm.ts";
 export * from "./losses/index.ts";
-export * as metrics from "./metrics.ts";
-export { accuracy, type Metric } from "./metrics.ts";
+export * as metrics from "./metrics/index.ts";
+export { accuracy, type Metric } from "./metrics/index.ts";
 export { Model, model, type PassOptions } from "./model.ts";
 export * from "./models/index.ts";
 export { type PaddingMode, type PaddingSides, type PadOptions, pad, padImages } from "./padding.ts";

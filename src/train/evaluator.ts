@@ -35,7 +35,12 @@ export class Evaluator {
   }
 
   /** The means over all examples, or over those at `indices`. */
-  async run(examples: Examples, indices?: Int32Array, stopped: () => boolean = () => false): Promise<Metrics> {
+  async run(examples: Examples, indices?: Int32Array, stopped?: () => boolean): Promise<Metrics> {
+    return (await this.totals(examples, indices, stopped)).values();
+  }
+
+  /** What the batches of these examples give together. */
+  async totals(examples: Examples, indices?: Int32Array, stopped: () => boolean = () => false): Promise<Totals> {
     const total = countOf(examples);
     const order = indices ?? Int32Array.from({ length: total }, (_, i) => i);
     const { full } = this.batches(order.length);
@@ -44,18 +49,18 @@ export class Evaluator {
     for (let at = 0; at < order.length && !stopped(); ) {
       const left = order.length - at;
       const size = full > 0 && left >= full ? full : left;
-      const { step, counts } = await this.program(examples, size);
+      const { step, shapes } = await this.program(examples, size);
       const steps = pace.next(Math.floor(left / size));
       const rows = order.subarray(at, at + steps * size);
       const started = performance.now();
       const feeds = feedsOf({ inputs: examples.inputs, targets: examples.targets }, rows);
       const { results } = await step.run(feeds, steps);
       pace.record(steps, performance.now() - started);
-      for (let i = 0; i < steps; i++) totals.add(results, i, size, counts);
+      for (let i = 0; i < steps; i++) totals.add(results, i, size, shapes);
       at += steps * size;
       await yieldToHost();
     }
-    return totals.values();
+    return totals;
   }
 
   /** The longest batch within the limit that divides `count`, if one is at least half as long; else the limit and a tail. */

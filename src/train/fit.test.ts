@@ -261,12 +261,14 @@ describe("fit", () => {
       batchSize: 16,
       loss: { name: "both", config: { kind: "both" }, apply: squared },
       metrics: [
-        {
+        nn.metrics.defineMetric({
           name: "worst",
-          apply: (output, target) => output.plus.sub(target.plus).abs().max(),
-          count: () => 1,
-          combine: (sum, count) => sum / count,
-        },
+          apply: (output: { plus: Tensor }, target: { plus: Tensor }) => ({
+            worst: output.plus.sub(target.plus).abs().max(),
+            batches: output.plus.full(1),
+          }),
+          value: ({ worst, batches }) => worst.item() / batches.item(),
+        }),
       ],
       optimizer: optim.adam(0.05),
     });
@@ -283,6 +285,12 @@ describe("fit", () => {
     [{ seed: -1 }, "fit: got seed -1; expected a whole number of at least 0."],
   ])("refuses %o", (changes, message) => {
     expect(() => fit(model(), basic(changes))).toThrow(message);
+  });
+
+  test("refuses two metrics of one name", () => {
+    expect(() => fit(model(), basic({ metrics: [nn.accuracy(), nn.accuracy()] }))).toThrow(
+      "fit: got two metrics called accuracy; expected names of their own. Hint: nn.metrics.on(metric, { name }).",
+    );
   });
 
   test("a shape error names the layer, before anything runs", async () => {

@@ -3,7 +3,7 @@ import type { Inspect } from "../compile/step.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Layer, TensorsOf } from "../nn/layer.ts";
 import type { Loss } from "../nn/losses/loss.ts";
-import type { Metric } from "../nn/metrics.ts";
+import type { Metric } from "../nn/metrics/metric.ts";
 import { type Model, model as modelOf } from "../nn/model.ts";
 import type { TensorTree, Transform } from "../optim/transform.ts";
 import type { Callback, Metrics, Weights } from "./events.ts";
@@ -33,7 +33,7 @@ export type FitOptions<X extends HostTree, Y extends HostTree, Out extends Tenso
   readonly loss: Loss<Out, TensorsOf<Y>>;
   readonly optimizer: Transform;
   /** Reported beside the loss. Default none; `nn.accuracy()` for a classifier. */
-  readonly metrics?: readonly Metric<Out, TensorsOf<Y>>[];
+  readonly metrics?: readonly Metric<NoInfer<Out>, NoInfer<TensorsOf<Y>>>[];
   readonly callbacks?: readonly Callback[];
   /** Aborting ends training after the call that runs, at most about 50 ms later. What was trained is kept and returned. */
   readonly signal?: AbortSignal;
@@ -51,7 +51,17 @@ export type FitOptions<X extends HostTree, Y extends HostTree, Out extends Tenso
 export interface Run<X extends HostTree = HostTree, Y extends HostTree = HostTree>
   extends Pick<
     TrainedModel<X, Y>,
-    "classes" | "tokenizer" | "sample" | "evaluate" | "predict" | "outputs" | "weights" | "setWeights" | "toBytes" | "close"
+    | "classes"
+    | "tokenizer"
+    | "sample"
+    | "evaluate"
+    | "measure"
+    | "predict"
+    | "outputs"
+    | "weights"
+    | "setWeights"
+    | "toBytes"
+    | "close"
   > {
   /** One event for each finished epoch. */
   readonly history: readonly EpochEvent[];
@@ -122,6 +132,13 @@ function check(options: FitOptions<HostTree, HostTree, TensorTree>): Omit<Traine
   whole("epochs", epochs, 1);
   whole("batchSize", batchSize, 1);
   whole("seed", seed, 0);
+  const names = ["loss", ...(options.metrics ?? []).map((metric) => metric.name)];
+  const twice = names.find((each, i) => names.indexOf(each) !== i);
+  if (twice !== undefined)
+    throw new OptionError(
+      `fit: got two metrics called ${twice}; expected names of their own. Hint: nn.metrics.on(metric, { name }).`,
+      "metrics",
+    );
   countOf(train);
   if (typeof validation !== "number") countOf(validation);
   const callbacks = options.callbacks ?? [];
@@ -178,6 +195,7 @@ class Training implements Fit<HostTree, HostTree> {
           return place();
         },
         evaluate: (examples) => model.evaluate(examples),
+        measure: (examples, metrics) => model.measure(examples, metrics),
         test: (examples) => trainer.test(examples),
         predict: (inputs) => model.predict(inputs),
         outputs: (inputs) => model.outputs(inputs),

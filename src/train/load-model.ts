@@ -5,8 +5,8 @@ import type { LayerConfig } from "../nn/layer.ts";
 import type { LayerKinds } from "../nn/layer-from-config.ts";
 import { lossFromConfig } from "../nn/losses/from-config.ts";
 import type { Loss } from "../nn/losses/loss.ts";
-import type { Metric } from "../nn/metrics.ts";
-import * as metrics from "../nn/metrics.ts";
+import { METRICS, metricFromConfig } from "../nn/metrics/from-config.ts";
+import type { Metric } from "../nn/metrics/metric.ts";
 import type { HostTree } from "./examples.ts";
 import { decodeModel } from "./model-file.ts";
 import type { Task, TensorTree } from "./task.ts";
@@ -21,12 +21,11 @@ export type LoadModelOptions = {
   readonly metrics?: readonly Metric<never, never>[];
 };
 
-/** Metrics that a loaded model has without being given them, by name. */
-const BUILT_IN: ReadonlyMap<string, () => Metric> = new Map(
-  Object.values(metrics)
-    .filter((make): make is () => Metric => typeof make === "function" && make.length === 0)
-    .map((make) => [make().name, make]),
-);
+/** Built-in metrics, of older files too, which have their names alone. */
+function metricOf(noted: string | LayerConfig): readonly Metric[] {
+  if (typeof noted !== "string") return [metricFromConfig(noted)];
+  return Object.hasOwn(METRICS, noted) ? [metricFromConfig({ kind: noted })] : [];
+}
 
 /** A trained model from the bytes of `model.safetensors`, on a backend of its own. Throws DataError naming `file`. */
 export function loadModel<X extends HostTree = HostArray, Y extends HostTree = HostArray>(
@@ -38,7 +37,7 @@ export function loadModel<X extends HostTree = HostArray, Y extends HostTree = H
   const decoded = decodeModel(bytes, file, options.layers);
   const store = backend.createStore();
   for (const [path, value] of leavesOf<HostArray>(decoded.state as HostTree, "state")) store.write(path, value);
-  const found = decoded.metrics.flatMap((name) => BUILT_IN.get(name)?.() ?? []);
+  const found = decoded.metrics.flatMap(metricOf);
   const task: Task = {
     model: decoded.model,
     loss: (options.loss ?? lossOf(decoded.loss)) as unknown as Loss<TensorTree, TensorTree>,

@@ -18,8 +18,8 @@ const FORMAT = "downhill.model.1";
 export type ModelNotes = {
   readonly model: LayerConfig;
   readonly loss: LayerConfig;
-  /** Names of the metrics that the run reported. */
-  readonly metrics: readonly string[];
+  /** The metrics that the run reported: built-in ones as their configurations, others by name. */
+  readonly metrics: readonly (string | LayerConfig)[];
   readonly preparation: Preparation;
   /** Types of one sample's inputs, without the batch axis. */
   readonly sample: Tree<Aval>;
@@ -61,7 +61,8 @@ export function decodeModel(bytes: Uint8Array, file: string, kinds: LayerKinds =
     throw fail("has no model or loss in its notes.");
   if (!isSample(sample)) throw fail("has no types of its inputs in its notes.");
   if (!isRecord(preparation)) throw fail("has no preprocessing in its notes.");
-  if (!isTexts(metrics) || (classes !== undefined && !isTexts(classes))) throw fail("has damaged names in its notes.");
+  if (!isMetrics(metrics) || (classes !== undefined && !isTexts(classes)))
+    throw fail("has damaged names in its notes.");
   if (tokenizer !== undefined && !isRecord(tokenizer)) throw fail("has a damaged tokenizer in its notes.");
   try {
     const model = modelFromConfig(config as LayerConfig, kinds) as unknown as AnyModel;
@@ -97,6 +98,10 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 const isTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((text) => typeof text === "string");
+
+const isMetrics = (value: unknown): value is readonly (string | LayerConfig)[] =>
+  Array.isArray(value) &&
+  value.every((each) => typeof each === "string" || (isRecord(each) && typeof each.kind === "string"));
 
 const DTYPES = ["f32", "i32", "u8", "bool"];
 

@@ -35,7 +35,7 @@ const compileTrees = compileStep as unknown as (
 /** A compiled program that measures, and what the host needs to add its batches up. */
 export type MeasuringStep = {
   readonly step: Step<HostTree>;
-  readonly counts: Measured["counts"];
+  readonly shapes: Measured["shapes"];
   /** What the optimizer hands out beside, such as the gradients' norm. */
   readonly ruleMetrics: readonly string[];
 };
@@ -87,7 +87,7 @@ export type TrainingOptions = {
  * Results: see `measure`.
  */
 export async function compileTraining(options: TrainingOptions): Promise<MeasuringStep> {
-  let counts: Measured["counts"] = {};
+  let shapes: Measured["shapes"] = {};
   const ruleMetrics = new Set<string>();
   const { backend, store, task, optimizer, plateaus, state, examples, batchSize, seed, run } = options;
   const step = await compileTrees(
@@ -110,7 +110,7 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
         },
         { aux: true },
       )(params);
-      counts = measured.counts;
+      shapes = measured.shapes;
       return inPhase(indices, "update", () => {
         const examples: ExamplesOf = {
           batch: { x, y },
@@ -163,7 +163,7 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
       ...(options.onInspect ? { onInspect: options.onInspect } : {}),
     },
   );
-  return { step, counts, ruleMetrics: [...ruleMetrics] };
+  return { step, shapes, ruleMetrics: [...ruleMetrics] };
 }
 
 function pick(data: Traced, indices: Tensor): readonly [TensorTree, TensorTree] {
@@ -252,7 +252,7 @@ export async function compileEvaluation(options: {
   readonly batchSize: number;
 }): Promise<MeasuringStep> {
   const { backend, store, task, state, examples, batchSize } = options;
-  let counts: Measured["counts"] = {};
+  let shapes: Measured["shapes"] = {};
   const step = await compileTrees(
     backend,
     (stateTensors, batch) => {
@@ -262,7 +262,7 @@ export async function compileEvaluation(options: {
       const [x, y] = inPhase(any, "sample", () => [prepare(inputs, task.preparation), prepareTargets(targets)]);
       const [output] = task.model.apply(params, buffers, x);
       const measured = measure(task, output, y);
-      counts = measured.counts;
+      shapes = measured.shapes;
       return { metrics: measured.results };
     },
     {
@@ -275,7 +275,7 @@ export async function compileEvaluation(options: {
       onInspect: silent,
     },
   );
-  return { step, counts, ruleMetrics: [] };
+  return { step, shapes, ruleMetrics: [] };
 }
 
 /** The model's outputs for a batch that is fed whole: results `output`, or `output.<path>` where there are several. */

@@ -1,11 +1,10 @@
-import { formatAval } from "../core/dtype.ts";
+import { formatAval, type Shape, sizeOf } from "../core/dtype.ts";
 import { OptionError, ShapeError } from "../core/errors.ts";
-import type { HostArray } from "../core/host-array.ts";
+import { HostArray } from "../core/host-array.ts";
 import { leavesOf, type Tree } from "../core/tree.ts";
-import { avalsOf } from "../nn/define-layer.ts";
 import type { AvalsOf } from "../nn/layer.ts";
 import type { Loss } from "../nn/losses/loss.ts";
-import type { Metric } from "../nn/metrics.ts";
+import type { Metric } from "../nn/metrics/metric.ts";
 import type { Model } from "../nn/model.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Metrics } from "./events.ts";
@@ -18,7 +17,7 @@ export type AnyModel = Model<TensorTree, TensorTree>;
 export type Task = {
   readonly model: AnyModel;
   readonly loss: Loss<TensorTree, TensorTree>;
-  readonly metrics: readonly Metric<TensorTree, TensorTree>[];
+  readonly metrics: readonly Metric<TensorTree, TensorTree, unknown>[];
   readonly preparation: Preparation;
 };
 
@@ -32,18 +31,20 @@ export function initModel(model: AnyModel, examples: Examples, batchSize: number
   return { params, buffers };
 }
 
-const SUM = "metric.";
 const WEIGHT = "loss.weight";
 
 /** What a program hands back about a batch, and what the host must know to add batches up. */
 export type Measured = {
   readonly loss: Tensor;
   readonly results: Readonly<Record<string, Tensor>>;
-  /** How many values each metric's sum has. */
-  readonly counts: Readonly<Record<string, number>>;
+  /** The shape of what each metric gathers, by the metric's name and its own. */
+  readonly shapes: Readonly<Record<string, Readonly<Record<string, Shape>>>>;
 };
 
-/** The loss f32[] and each metric's sum over the batch. */
+/** The result that a metric gathers under a name. */
+const resultOf = (metric: string, name: string): string => `metric.${metric}.${name}`;
+
+/** The loss f32[] and what each metric gathers from the batch. */
 export function measure(task: Task, output: TensorTree, target: TensorTree): Measured {
   const scalar = (name: string, value: Tensor): Tensor => {
     if (value.dtype === "f32" && value.rank === 0) return value;
@@ -52,20 +53,31 @@ export function measure(task: Task, output: TensorTree, target: TensorTree): Mea
   const loss = scalar(`loss ${task.loss.name}`, task.loss.apply(output, target));
   const results: Record<string, Tensor> = { loss };
   if (task.loss.weight !== undefined) results[WEIGHT] = scalar("loss weight", task.loss.weight(output, target));
-  const counts: Record<string, number> = {};
+  const shapes: Record<string, Record<string, Shape>> = {};
   for (const metric of task.metrics) {
-    results[`${SUM}${metric.name}`] = scalar(`metric ${metric.name}`, metric.apply(output, target));
-    counts[metric.name] = metric.count(avalsOf(output), avalsOf(target));
+    const found = metric.apply(output, target);
+    shapes[metric.name] = Object.fromEntries(Object.entries(found).map(([name, { shape }]) => [name, shape]));
+    for (const [name, value] of Object.entries(found)) {
+      if (metric.collects && value.rank === 0)
+        throw new ShapeError(
+          `metric ${metric.name}: got ${formatAval(value.aval)} for ${name}; expected an axis along which batches are joined.`,
+          metric.name,
+        );
+      results[resultOf(metric.name, name)] = value;
+    }
   }
-  return { loss, results, counts };
+  return { loss, results, shapes };
 }
+
+/** What a metric gathered under one name: a sum, or the rows of all batches. */
+type Gathered = { readonly shape: Shape; readonly sum: Float64Array; readonly parts: Float64Array[] };
 
 /** Adds up batches on the host in doubles: means over unequal batches are exact. */
 export class Totals {
   private readonly task: Task;
   private loss = 0;
   private weight = 0;
-  private readonly sums = new Map<string, { sum: number; count: number }>();
+  private readonly gathered = new Map<string, Map<string, Gathered>>();
 
   constructor(task: Task) {
     this.task = task;
@@ -73,19 +85,26 @@ export class Totals {
 
   /** Takes in step `i` of a call, a batch of `samples`. */
   add(
-    results: Readonly<Record<string, ArrayLike<number>>>,
+    results: Readonly<Record<string, HostArray["data"]>>,
     i: number,
     samples: number,
-    counts: Measured["counts"],
+    shapes: Measured["shapes"],
   ): void {
     const weight = results[WEIGHT]?.[i] ?? samples;
-    this.loss += (results.loss?.[i] ?? Number.NaN) * weight;
+    // A batch that counts nowhere, such as one whose labels are all ignored, has no mean.
+    if (weight !== 0) this.loss += (results.loss?.[i] ?? Number.NaN) * weight;
     this.weight += weight;
-    for (const { name } of this.task.metrics) {
-      const entry = this.sums.get(name) ?? { sum: 0, count: 0 };
-      entry.sum += results[`${SUM}${name}`]?.[i] ?? Number.NaN;
-      entry.count += counts[name] ?? 0;
-      this.sums.set(name, entry);
+    for (const { name: metric, collects = false } of this.task.metrics) {
+      const own = this.gathered.get(metric) ?? new Map<string, Gathered>();
+      this.gathered.set(metric, own);
+      for (const [name, shape] of Object.entries(shapes[metric] ?? {})) {
+        const size = sizeOf(shape);
+        const values = results[resultOf(metric, name)]?.subarray(i * size, (i + 1) * size) ?? [];
+        const known = own.get(name) ?? { shape, sum: new Float64Array(collects ? 0 : size), parts: [] };
+        own.set(name, known);
+        if (collects) known.parts.push(Float64Array.from(values));
+        else for (let at = 0; at < size; at++) known.sum[at] = (known.sum[at] as number) + (values[at] ?? Number.NaN);
+      }
     }
   }
 
@@ -94,11 +113,31 @@ export class Totals {
   }
 
   values(): Metrics {
-    const out: Record<string, number> = { loss: this.loss / this.weight };
-    for (const metric of this.task.metrics) {
-      const { sum, count } = this.sums.get(metric.name) ?? { sum: 0, count: 0 };
-      out[metric.name] = metric.combine(sum, count);
-    }
-    return out;
+    const values = Object.entries(this.metrics()) as [string, number][];
+    return { loss: this.loss / this.weight, ...Object.fromEntries(values) };
   }
+
+  /** Each metric over all batches so far. */
+  metrics(): Readonly<Record<string, unknown>> {
+    return Object.fromEntries(
+      this.task.metrics.map((metric) => {
+        const found = [...(this.gathered.get(metric.name) ?? [])];
+        const state = found.map(([name, own]) => [
+          name,
+          metric.collects ? joined(own) : new HostArray("f32", own.shape, own.sum),
+        ]);
+        return [metric.name, metric.value(Object.fromEntries(state))];
+      }),
+    );
+  }
+}
+
+function joined({ shape, parts }: Gathered): HostArray {
+  const data = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    data.set(part, at);
+    at += part.length;
+  }
+  return new HostArray("f32", [data.length / Math.max(1, sizeOf(shape.slice(1))), ...shape.slice(1)], data);
 }

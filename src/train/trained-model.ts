@@ -4,13 +4,15 @@ import { OptionError, ShapeError } from "../core/errors.ts";
 import { HostArray } from "../core/host-array.ts";
 import { leavesOf, mapTree, type Tree } from "../core/tree.ts";
 import type { Tokenizer } from "../data/tokenizer-config.ts";
+import type { AnyMetric, MetricState } from "../nn/metrics/metric.ts";
 import { withTies } from "../nn/state-dict.ts";
+import type { Tensor } from "../ops/tensor.ts";
 import { Evaluator } from "./evaluator.ts";
 import type { Metrics, Weights } from "./events.ts";
 import type { Examples, HostTree } from "./examples.ts";
 import { encodeModel } from "./model-file.ts";
 import { classify, type Prediction, Predictor } from "./predictor.ts";
-import type { ModelState, Task } from "./task.ts";
+import type { ModelState, Task, TensorTree } from "./task.ts";
 import { Turns } from "./turns.ts";
 
 export type TrainedParts = {
@@ -24,6 +26,20 @@ export type TrainedParts = {
   readonly classes: readonly string[] | undefined;
   readonly tokenizer?: Tokenizer | undefined;
   readonly maxBatch?: number;
+};
+
+/** What each of these metrics gives. */
+export type ValuesOf<M extends Readonly<Record<string, AnyMetric>>> = {
+  readonly [K in keyof M]: M[K] extends AnyMetric<infer Value> ? Value : never;
+};
+
+const NO_LOSS: Task["loss"] = {
+  name: "none",
+  config: { kind: "none" },
+  apply(output) {
+    const [[, any]] = leavesOf<Tensor>(output) as [[string, Tensor]];
+    return any.full(0, [], "f32");
+  },
 };
 
 /** A model with its weights, its preprocessing and its class names: predicts, is evaluated and saved. */
@@ -57,6 +73,32 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
    */
   evaluate(examples: Examples<X, Y>): Promise<Metrics> {
     return this.#turns.take(() => this.#evaluator.run(examples));
+  }
+
+  /**
+   * Metrics of any value over a data set, under the names they are given here: lists by class, a confusion matrix, or numbers
+   * that the run did not watch.
+   *
+   * @example
+   * await run.measure(test, { matrix: nn.metrics.confusionMatrix(), perClass: nn.metrics.f1({ average: "none" }) })
+   * // -> { matrix: [[9, 1], [0, 10]], perClass: [0.947, 0.952] }
+   */
+  measure<M extends Readonly<Record<string, AnyMetric>>>(examples: Examples<X, Y>, metrics: M): Promise<ValuesOf<M>> {
+    const { backend, store, task, state, maxBatch = 128 } = this.#parts;
+    const named = Object.entries(metrics).map(([name, metric]) => ({
+      name,
+      ...(metric.collects ? { collects: true } : {}),
+      apply: (output: TensorTree, target: TensorTree) => metric.apply(output as never, target as never),
+      value: (found: MetricState) => metric.value(found),
+    }));
+    const evaluator = new Evaluator({
+      backend,
+      store,
+      task: { ...task, loss: NO_LOSS, metrics: named },
+      state,
+      maxBatch,
+    });
+    return this.#turns.take(async () => (await evaluator.totals(examples)).metrics() as ValuesOf<M>);
   }
 
   /**
@@ -109,7 +151,7 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
     return encodeModel(withTies(await this.weights(), task.model.layer.ties), {
       model: task.model.config,
       loss: task.loss.config,
-      metrics: task.metrics.map(({ name }) => name),
+      metrics: task.metrics.map(({ name, config }) => config ?? name),
       preparation: task.preparation,
       sample,
       classes,

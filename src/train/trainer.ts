@@ -7,8 +7,8 @@ import { leavesOf } from "../core/tree.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { epochOrder } from "../data/order.ts";
 import { splitDataset } from "../data/split.ts";
-import { SKIPPED } from "../optim/skip.ts";
 import { loadStateDict } from "../nn/state-dict.ts";
+import { SKIPPED } from "../optim/skip.ts";
 import type { Transform } from "../optim/transform.ts";
 import { EvaluationWeights } from "./evaluation-weights.ts";
 import { Evaluator } from "./evaluator.ts";
@@ -193,7 +193,9 @@ export class Trainer {
     const { weights, strict } = this.options;
     const made = initModel(task.model, train, Math.min(batchSize, samples), seed);
     if (weights === undefined) return this.withOptimizer(made);
-    const { params, buffers, ...skipped } = loadStateDict({ ...made, ties: task.model.layer.ties }, weights, { strict });
+    const { params, buffers, ...skipped } = loadStateDict({ ...made, ties: task.model.layer.ties }, weights, {
+      strict,
+    });
     this.skipped = skipped;
     return this.withOptimizer({ params, buffers });
   }
@@ -374,10 +376,10 @@ export class Trainer {
     const { task } = this.options;
     for (let i = 0; i < call.steps; i++) {
       const batch = new Totals(task);
-      batch.add(results, i, call.samples, program.counts);
+      batch.add(results, i, call.samples, program.shapes);
       const ofRule = Object.fromEntries(program.ruleMetrics.map((name) => [name, results[name]?.[i] ?? Number.NaN]));
       const skipped = (ofRule[SKIPPED] ?? 0) > 0;
-      if (!skipped) call.totals.add(results, i, call.samples, program.counts);
+      if (!skipped) call.totals.add(results, i, call.samples, program.shapes);
       const metrics = { ...batch.values(), ...ofRule };
       const rate = this.rateAt(this.attempted);
       this.attempted++;

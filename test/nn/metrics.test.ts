@@ -2,16 +2,14 @@ import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/index.ts";
 import { array, type HostArray } from "../../src/core/host-array.ts";
 import * as nn from "../../src/nn/index.ts";
-import { run } from "./run.ts";
+import type { Tensor } from "../../src/ops/tensor.ts";
+import { measured } from "./measured.ts";
 
 const backend = referenceBackend({ precision: "f64" });
+const { metrics } = nn;
 
-async function sumAndCount(metric: nn.Metric, output: HostArray, target: HostArray): Promise<[number, number]> {
-  const { sum } = await run(backend, { output, target }, (feed) => ({
-    sum: metric.apply(feed("output"), feed("target")),
-  }));
-  return [sum?.[0] ?? Number.NaN, metric.count(output.aval, target.aval)];
-}
+const over = <Value>(metric: nn.Metric<never, never, Value>, output: HostArray, target: HostArray): Promise<Value> =>
+  measured(backend, metric, [[output, target]]);
 
 const labels = (...values: number[]): HostArray => array(values, undefined, "i32");
 const scores = array([
@@ -23,8 +21,8 @@ const scores = array([
 
 describe("accuracy", () => {
   test("counts the first largest score", async () => {
-    expect(await sumAndCount(nn.accuracy(), scores, labels(1, 0, 0, 1))).toEqual([4, 4]);
-    expect(await sumAndCount(nn.accuracy(), scores, labels(1, 2, 1, 2))).toEqual([1, 4]);
+    expect(await over(nn.accuracy(), scores, labels(1, 0, 0, 1))).toBe(1);
+    expect(await over(nn.accuracy(), scores, labels(1, 2, 1, 2))).toBe(1 / 4);
   });
   test("takes probabilities as targets, and u8 labels", async () => {
     const targets = array([
@@ -33,35 +31,32 @@ describe("accuracy", () => {
       [1, 0, 0],
       [0, 0.4, 0.6],
     ]);
-    expect(await sumAndCount(nn.accuracy(), scores, targets)).toEqual([2, 4]);
-    expect(await sumAndCount(nn.accuracy(), scores, array([1, 0, 0, 0], [4], "u8"))).toEqual([3, 4]);
+    expect(await over(nn.accuracy(), scores, targets)).toBe(2 / 4);
+    expect(await over(nn.accuracy(), scores, array([1, 0, 0, 0], [4], "u8"))).toBe(3 / 4);
   });
-  test("counts the positions of images", async () => {
+  test("counts the positions of images, and of a language model's last axis", async () => {
     const image = array([[[[1, 2]], [[3, 1]]]]);
-    expect(await sumAndCount(nn.accuracy(), image, array([[[1, 1]]], undefined, "i32"))).toEqual([1, 2]);
+    expect(await over(nn.accuracy(), image, array([[[1, 1]]], undefined, "i32"))).toBe(1 / 2);
+    const words = array([[scores.data, scores.data].map((data) => Array.from(data).slice(0, 3))]);
+    expect(await over(metrics.accuracy({ classAxis: -1 }), words, array([[1, -100]], undefined, "i32"))).toBe(1);
   });
   test("over unequal batches is exact", async () => {
-    const metric = nn.accuracy();
-    const parts = [
-      await sumAndCount(
-        metric,
-        array([
-          [1, 0],
-          [0, 1],
-          [1, 0],
-        ]),
-        labels(0, 1, 1),
-      ),
-      await sumAndCount(metric, array([[1, 0]]), labels(1)),
-    ];
-    const [sum, count] = parts.reduce(([s, c], [a, b]) => [s + a, c + b]);
-    expect(metric.combine(sum, count)).toBe(0.5);
+    const first = array([
+      [1, 0],
+      [0, 1],
+      [1, 0],
+    ]);
+    const parts = [[first, labels(0, 1, 1)] as const, [array([[1, 0]]), labels(1)] as const];
+    expect(await measured(backend, nn.accuracy(), parts)).toBe(0.5);
   });
   test("among the k largest, ties in index order, never with NaN", async () => {
-    expect(await sumAndCount(nn.metrics.topAccuracy(2), scores, labels(2, 1, 1, 0))).toEqual([2, 4]);
-    expect(await sumAndCount(nn.metrics.topAccuracy(1), scores, labels(1, 0, 1, 2))).toEqual([2, 4]);
-    expect(await sumAndCount(nn.metrics.topAccuracy(2), array([[Number.NaN, 1, 2]]), labels(0))).toEqual([0, 1]);
-    expect(await sumAndCount(nn.metrics.topAccuracy(3), scores, labels(2, 1, 1, 0))).toEqual([4, 4]);
+    expect(await over(metrics.topAccuracy(2), scores, labels(2, 1, 1, 0))).toBe(2 / 4);
+    expect(await over(metrics.topAccuracy(1), scores, labels(1, 0, 1, 2))).toBe(2 / 4);
+    expect(await over(metrics.topAccuracy(2), array([[Number.NaN, 1, 2]]), labels(0))).toBe(0);
+    expect(await over(metrics.topAccuracy(3), scores, labels(2, 1, 1, 0))).toBe(1);
+    await expect(over(metrics.topAccuracy(4), scores, labels(2, 1, 1, 0))).rejects.toThrow(
+      "topAccuracy: got k 4 for f32[4,3]; expected an integer in [1, 3].",
+    );
   });
 });
 
@@ -74,67 +69,82 @@ test("errors of values", async () => {
     [1, 0],
     [0, 1],
   ]);
-  const { metrics } = nn;
-  expect(await sumAndCount(metrics.meanAbsoluteError(), output, target)).toEqual([9, 4]);
-  expect(await sumAndCount(metrics.meanSquaredError(), output, target)).toEqual([29, 4]);
-  const root = metrics.rootMeanSquaredError();
-  expect(root.combine(...(await sumAndCount(root, output, target)))).toBe(Math.sqrt(29 / 4));
-  await expect(sumAndCount(metrics.meanSquaredError(), array([[1], [2]]), array([1, 2]))).rejects.toThrow(
+  expect(await over(metrics.meanAbsoluteError(), output, target)).toBe(9 / 4);
+  expect(await over(metrics.meanSquaredError(), output, target)).toBe(29 / 4);
+  expect(await over(metrics.rootMeanSquaredError(), output, target)).toBe(Math.sqrt(29 / 4));
+  await expect(over(metrics.meanSquaredError(), array([[1], [2]]), array([1, 2]))).rejects.toThrow(
     "meanSquaredError: got f32[2,1] and f32[2]; expected f32 of equal shapes.",
   );
 });
 
-describe("a loss's weight", () => {
-  const parts: readonly (readonly [HostArray, HostArray])[] = [
-    [
-      array([
-        [1, -1, 0],
-        [0.5, 0, 2],
-      ]),
-      labels(0, 2),
-    ],
-    [array([[0, 3, 1]]), labels(1)],
-  ];
-  const whole = [
-    array([
-      [1, -1, 0],
-      [0.5, 0, 2],
-      [0, 3, 1],
-    ]),
-    labels(0, 2, 1),
-  ] as const;
-  const evaluate = async (
-    loss: nn.Loss,
-    [output, target]: readonly [HostArray, HostArray],
-  ): Promise<[number, number]> => {
-    const { value, weight } = await run(backend, { output, target }, (feed) => ({
-      value: loss.apply(feed("output"), feed("target")),
-      weight: loss.weight?.(feed("output"), feed("target")) ?? feed("output").full(target.shape[0] ?? 0),
-    }));
-    return [value?.[0] ?? Number.NaN, weight?.[0] ?? Number.NaN];
-  };
-
-  test.each([
-    ["cross entropy", nn.crossEntropy()],
-    ["cross entropy with class weights", nn.crossEntropy({ weight: [0.5, 2, 3], labelSmoothing: 0.1 })],
-    ["hinge", nn.hinge()],
-  ])("makes the mean over unequal batches exact: %s", async (_name, loss) => {
-    let sum = 0;
-    let weights = 0;
-    for (const part of parts) {
-      const [value, weight] = await evaluate(loss, part);
-      sum += value * weight;
-      weights += weight;
-    }
-    const [value, weight] = await evaluate(loss, whole);
-    expect(weights).toBeCloseTo(weight, 12);
-    expect(sum / weights).toBeCloseTo(value, 12);
-  });
+test("names tell averages apart", () => {
+  expect(metrics.f1().name).toBe("f1");
+  expect(metrics.f1({ average: "micro" }).name).toBe("microF1");
+  expect(metrics.f1({ average: "none" }).name).toBe("f1OfClasses");
+  expect(metrics.fBeta(0.5, { average: "weighted" }).name).toBe("weightedF0.5");
+  expect(metrics.rocAuc({ average: "weighted" }).name).toBe("weightedRocAuc");
+  expect(metrics.metricFromConfig({ kind: "topAccuracy" }).name).toBe("top5Accuracy");
+  expect(metrics.fBeta(0.5, { threshold: 0.5 }).config).toEqual({ kind: "fBeta", beta: 0.5, threshold: 0.5 });
 });
 
-test("hinge of the lecture's example", async () => {
-  const { value } = await run(backend, { s: array([[3.2, 5.1, -1.7]]), y: labels(0) }, (feed) => ({
-    value: nn.hinge(feed("s"), feed("y")),
-  }));
-  expect(value?.[0]).toBeCloseTo(2.9, 6);
+test("options and shapes that do not fit", async () => {
+  expect(() => metrics.f1({ average: "mean" as "macro" })).toThrow(
+    'f1: got average "mean"; expected macro, micro, weighted, none.',
+  );
+  expect(() => metrics.topAccuracy(0)).toThrow("topAccuracy: got k 0; expected a positive integer.");
+  expect(() => metrics.calibrationError({ bins: 1.5 })).toThrow(
+    "calibrationError: got 1.5 bins; expected a positive integer.",
+  );
+  expect(() => metrics.metricFromConfig({ kind: "f7" })).toThrow(
+    'config: got the metric "f7"; expected one of accuracy,',
+  );
+  await expect(over(metrics.recall(), scores, labels(1, 2))).rejects.toThrow(
+    "recall: got scores f32[4,3] and labels i32[2]; expected labels i32[4].",
+  );
+  await expect(over(metrics.binaryAccuracy(), scores, labels(1, 2, 1, 2))).rejects.toThrow(
+    "binaryAccuracy: got scores f32[4,3] and the target i32[4]; expected equal shapes.",
+  );
+  await expect(over(metrics.confusionMatrix(), scores, scores)).rejects.toThrow(
+    "confusionMatrix: got scores f32[4,3] and the target f32[4,3]; expected one label for each position.",
+  );
+});
+
+describe("metrics made of others", () => {
+  const weighted = { target: labels(1, 0, 0, 1), weight: array([1, 0, 2, 1]) };
+  test("a part of the target", async () => {
+    const metric = metrics.on(nn.accuracy(), {
+      name: "right",
+      target: (target: { target: Tensor; weight: Tensor }) => target.target,
+    });
+    expect(metric.name).toBe("right");
+    expect(await measured(backend, metric, [[scores, weighted]])).toBe(1);
+  });
+  test("a loss, over batches of unequal weight and of none", async () => {
+    const metric = metrics.ofLoss(nn.crossEntropy());
+    const whole = await over(metric, scores, labels(1, -100, -100, 2));
+    const rows = (...at: number[]): HostArray => array(at.map((i) => Array.from(scores.data).slice(3 * i, 3 * i + 3)));
+    const parts = [
+      [rows(0, 1), labels(1, -100)] as const,
+      [rows(2), labels(-100)] as const,
+      [rows(3), labels(2)] as const,
+    ];
+    expect(await measured(backend, metric, parts)).toBeCloseTo(whole, 12);
+    expect(whole).toBeGreaterThan(0.5);
+  });
+  test("one of the user's own", async () => {
+    const bias = metrics.defineMetric({
+      name: "bias",
+      apply: (output: Tensor, target: Tensor) => ({
+        sum: output.sub(target).sum(),
+        count: output.full(output.shape[0] ?? 0),
+      }),
+      value: ({ sum, count }) => sum.item() / count.item(),
+    });
+    expect(
+      await measured(backend, bias, [
+        [array([1, 2]), array([0, 0])],
+        [array([6]), array([0])],
+      ]),
+    ).toBe(3);
+  });
 });
