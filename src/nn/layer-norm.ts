@@ -40,7 +40,7 @@ type NormParams = { readonly weight?: HostArray; readonly bias?: HostArray };
  * Source: Ba, Kiros and Hinton, "Layer normalization" (2016).
  *
  * @example
- * nn.model(nn.layerNorm()).init(1, { dtype: "f32", shape: [8, 64, 128] }).params.weight.shape // -> [128]
+ * nn.model(nn.layerNorm()).init(1, { dtype: "f32", shape: [8, 64, 128] }).output.shape // -> [8, 64, 128]
  */
 export function layerNorm(options: LayerNormOptions = {}): Layer {
   const { eps = 1e-5, elementwiseAffine = true, bias = true } = options;

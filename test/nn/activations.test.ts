@@ -4,6 +4,7 @@ import { array } from "../../src/core/host-array.ts";
 import * as nn from "../../src/nn/index.ts";
 import type { Tensor } from "../../src/ops/tensor.ts";
 import { grad } from "../../src/trace/grad.ts";
+import { Key } from "../../src/trace/random.ts";
 import { candidates } from "../conformance/candidates.ts";
 import { list, run } from "./run.ts";
 
@@ -90,4 +91,27 @@ describe.each(backends)("activations on %s", (_name, backend) => {
     }));
     expect(list(dw)).toEqual([-2]);
   });
+});
+
+test("rrelu draws a slope for each negative element in training, and takes their mean else", async () => {
+  const x = array(Array.from({ length: 3000 }, (_, i) => (i % 3 === 0 ? 2 : -1 - (i % 5))));
+  const layer = nn.model(nn.rrelu({ lower: 0.25, upper: 0.75 }));
+  const slopes = async (training: boolean): Promise<readonly number[]> => {
+    const { y, dx } = await run(referenceBackend(), { x, key: array([1, 2], [2], "i32") }, (feed) => {
+      const apply = (v: Tensor): Tensor => layer.apply({}, {}, v, { training, key: new Key(feed("key")) })[0];
+      return { y: apply(feed("x")), dx: grad((v: Tensor) => apply(v).sum())(feed("x")) };
+    });
+    list(y).forEach((value, i) => {
+      expect(value).toBe(Math.fround((x.data[i] as number) * (dx?.[i] as number)));
+      if (i % 3 === 0) expect(dx?.[i]).toBe(1);
+    });
+    return list(dx).filter((_, i) => i % 3 !== 0);
+  };
+  const drawn = await slopes(true);
+  expect(Math.min(...drawn)).toBeGreaterThanOrEqual(0.25);
+  expect(Math.max(...drawn)).toBeLessThan(0.75);
+  expect(new Set(drawn).size).toBeGreaterThan(1990);
+  // Of 2000 uniform in a width of 0.5 the mean deviates by 0.0032; this is five of it.
+  expect(Math.abs(drawn.reduce((sum, v) => sum + v, 0) / drawn.length - 0.5)).toBeLessThan(0.016);
+  expect(new Set(await slopes(false))).toEqual(new Set([0.5]));
 });
