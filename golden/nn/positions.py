@@ -73,5 +73,21 @@ layer("rotary attention", {"kind": "attention", "rotary": True}, Attention(rotat
 layer("rotary attention of neighbours, causal", {"kind": "attention", "rotary": {"interleaved": True, "base": 100}, "causal": True}, Attention(rotate_pairs, True, base=100.0), [heads(1, 2, 5, 4)])
 layer("rotary attention of some elements", {"kind": "attention", "rotary": {"dims": 2, "offset": 900}}, Attention(rotate_halves, dims=2, offset=900), [heads(1, 2, 3, 5)])
 layer("rotary attention of some neighbours", {"kind": "attention", "rotary": {"dims": 4, "offset": 3, "interleaved": True}}, Attention(rotate_pairs, dims=4, offset=3), [heads(1, 1, 3, 7)])
+one = {"kind": "transformerEncoderLayer", "dModel": 4, "heads": 1, "dimFeedforward": 1, "dropout": 0, "rotary": True, "activation": "gelu"}
+
+
+class RotaryEncoder(nn.TransformerEncoderLayer):
+    """PyTorch's layer, with queries and keys turned."""
+
+    def _sa_block(self, x, *masks, **options):
+        q, k, v = F.linear(x, self.self_attn.in_proj_weight, self.self_attn.in_proj_bias).chunk(3, -1)
+        return self.self_attn.out_proj(F.scaled_dot_product_attention(rotate_halves(q), rotate_halves(k), v))
+
+
+stack = nn.ModuleDict({"layers": nn.ModuleList([RotaryEncoder(4, 1, 1, 0.0, "gelu", batch_first=True) for _ in range(2)])})
+torch.backends.mha.set_fastpath_enabled(False)
+for how in ({}, {"scanLayers": True}, {"remat": True}):
+    config = {"kind": "transformerEncoder", "layer": one, "numLayers": 2, **how}
+    layer(f"rotary encoder {list(how) or ''}".strip(), config, stack, [numbers(1, 3, 4)], call=lambda m, x: m["layers"][1](m["layers"][0](x)))
 
 write()

@@ -117,15 +117,21 @@ export function rotary(x: Tensor, options: RotaryOptions = {}): Tensor {
     throw new OptionError(`rotary: got base ${base} and offset ${offset}; expected a positive and a finite number.`);
   const angle = (t: number, i: number): number => (t + offset) / pow(base, (2 * i) / dims);
   const shape = [length, dims / 2] as const;
-  const cosines = x.constant(table(shape, (t, i) => cos(angle(t, i))));
-  const sines = x.constant(table(shape, (t, i) => sin(angle(t, i))));
-  // The derivative turns the cotangent back.
+  const cosines = table(shape, (t, i) => cos(angle(t, i)));
+  const sines = table(shape, (t, i) => sin(angle(t, i)));
+  // The derivative turns the cotangent back. It may stand in another trace than the value (a scan's backward pass), so it
+  // makes its constants anew.
   const turn = (sign: 1 | -1): ((given: Tensor) => Tensor) =>
     customVjp(
       (given) => {
         const own = given as Tensor;
-        const head = own.narrow(-1, 0, dims);
-        const turned = turnPairs(head, cosines, sign === 1 ? sines : sines.neg(), interleaved);
+        const sine = own.constant(sines);
+        const turned = turnPairs(
+          own.narrow(-1, 0, dims),
+          own.constant(cosines),
+          sign === 1 ? sine : sine.neg(),
+          interleaved,
+        );
         return dims === width ? turned : turned.concat([own.narrow(-1, dims, width - dims)], -1);
       },
       (g) => [turn(sign === 1 ? -1 : 1)(g)],
