@@ -4,10 +4,12 @@ import { OptionError } from "../core/errors.ts";
 import { sampleCount } from "../data/dataset.ts";
 import { resolveDataset } from "../node/datasets.ts";
 import { load } from "../node/load-run.ts";
+import { readText } from "../node/text.ts";
 import type { Metrics } from "../train/events.ts";
 import { formatCount, formatNumber } from "./format.ts";
 import type { Screen } from "./screen.ts";
-import { parseConfig } from "./settings.ts";
+import { type Given, parseConfig } from "./settings.ts";
+import { measures, textToEvaluate, tokensPerByte, VALIDATION } from "./text.ts";
 
 export type EvaluateFlags = {
   readonly run: string;
@@ -18,7 +20,21 @@ export type EvaluateFlags = {
 /** `downhill evaluate`: loss and metrics of a saved run on the test part of a data set. */
 export async function evaluate(screen: Screen, { run, data, dataDir }: EvaluateFlags): Promise<void> {
   const model = await load(run);
-  const source = data ?? trainedOn(run);
+  if (model.tokenizer !== undefined) {
+    // Of the text it was trained on, the end that was held out.
+    const own = data === undefined ? configOf(run) : undefined;
+    const file = data ?? dataOf(own, run);
+    const held = own === undefined ? undefined : typeof own.validation === "number" ? own.validation : VALIDATION;
+    const text = textToEvaluate(readText(file), file, model, held);
+    const { loss = Number.NaN } = await model.evaluate(text);
+    const of = held === undefined ? "" : "the held-out end of ";
+    screen.line(
+      `loss ${measures(loss, tokensPerByte(text))} on ${formatCount(text.windows.tokens.data.length)} tokens, ${of}${file}`,
+    );
+    await model.close();
+    return;
+  }
+  const source = data ?? dataOf(configOf(run), run);
   const { test } = await resolveDataset(source, dataDir === undefined ? {} : { dataDir });
   const metrics: Metrics = await model.evaluate(test);
   const shown = Object.entries(metrics).map(([name, value]) => `${name} ${formatNumber(value)}`);
@@ -26,7 +42,7 @@ export async function evaluate(screen: Screen, { run, data, dataDir }: EvaluateF
   await model.close();
 }
 
-function trainedOn(run: string): string {
+function configOf(run: string): Given {
   const file = join(run, "config.json");
   let json: unknown;
   try {
@@ -37,8 +53,13 @@ function trainedOn(run: string): string {
       "data",
     );
   }
-  const { data } = parseConfig(json, file);
-  if (typeof data !== "string")
-    throw new OptionError(`evaluate: got no data, and ${file} has none; expected a data set after the run.`, "data");
-  return data;
+  return parseConfig(json, file);
+}
+
+function dataOf(config: Given | undefined, run: string): string {
+  if (typeof config?.data === "string") return config.data;
+  throw new OptionError(
+    `evaluate: got no data, and ${join(run, "config.json")} has none; expected a data set after the run.`,
+    "data",
+  );
 }

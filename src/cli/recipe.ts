@@ -1,4 +1,5 @@
 import { OptionError } from "../core/errors.ts";
+import { KNOWN_DATASETS } from "../node/known-datasets.ts";
 import { isTextFile } from "../node/text.ts";
 import type { Rule } from "../optim/hyper.ts";
 import { type BaseSettings, type Given, HYPER_NAMES, kebab, RULES, rateOf, type Value } from "./settings.ts";
@@ -44,7 +45,7 @@ export type TextRecipe = {
   readonly sample: string | undefined;
   /** Undefined: a tenth of the run. */
   readonly sampleEvery: number | undefined;
-  /** Undefined: what makes 1.5 million tokens. */
+  /** Undefined: what makes 600,000 tokens. */
   readonly epochs: number | undefined;
 };
 
@@ -61,10 +62,10 @@ const DEFAULTS = {
   out: "runs",
 } as const;
 
-const TEXT_DEFAULTS = { layers: 4, heads: 4, width: 128, block: 64, dropout: 0.1, tokenizer: "byte" } as const;
+const TEXT_DEFAULTS = { layers: 4, heads: 4, width: 128, block: 64, dropout: 0.1, tokenizer: "bpe" } as const;
 const TEXT_NAMES = [...Object.keys(TEXT_DEFAULTS), "vocab", "sample", "sampleEvery"];
 /** In place of `DEFAULTS` where a text is trained on. */
-const TEXT_TRAINING = { optimizer: "adamw", schedule: "warmup 5% | cosine", batchSize: 16, clipNorm: 1 } as const;
+const TEXT_TRAINING = { optimizer: "adamw", schedule: "warmup 5% | cosine", batchSize: 8, clipNorm: 1 } as const;
 const TEXT_RATES: Readonly<Record<string, number>> = { adamw: 2e-3, adam: 2e-3 };
 
 export function defaultOf(name: string): Value | undefined {
@@ -89,7 +90,8 @@ export function recipeOf(flags: Given, file: Given): Recipe {
       "train: got no data; expected mnist, fashion-mnist, a folder such as ./digits or a text such as book.txt.",
       "data",
     );
-  const model = merged.model ?? (isTextFile(data) ? "gpt" : DEFAULTS.model);
+  const isText = !KNOWN_DATASETS.some(({ name }) => name === data) && isTextFile(data);
+  const model = merged.model ?? (isText ? "gpt" : DEFAULTS.model);
   const defaults = model === "gpt" ? { ...DEFAULTS, ...TEXT_TRAINING } : DEFAULTS;
   const optimizer = merged.optimizer ?? defaults.optimizer;
   const rule = RULES.find(({ name }) => name === optimizer);
@@ -101,6 +103,11 @@ export function recipeOf(flags: Given, file: Given): Recipe {
     if (rule !== undefined && Object.hasOwn(rule.hypers, name)) hypers[name] = value;
     else if (flags[name] !== undefined || !overruled) throw foreign(name, optimizer, flags[name] !== undefined);
   }
+  if (isText && model !== "gpt")
+    throw new OptionError(
+      `--model: got ${model} for the file ${data}; expected gpt, or a data set for ${model}.`,
+      "model",
+    );
   const text = textRecipeOf(merged, model, flags);
   const rate = rateAndSchedule(merged, optimizer, text !== undefined);
   const { epochs, batchSize, seed, out } = { ...defaults, ...merged };
@@ -141,7 +148,8 @@ function textRecipeOf(merged: BaseSettings & Given, model: Recipe["model"], flag
   const { vocab, sample, sampleEvery, epochs } = merged;
   if (width % heads !== 0)
     throw new OptionError(`--heads: got ${heads} heads and width ${width}; expected heads to divide it.`, "heads");
-  if (vocab !== undefined && tokenizer !== "bpe")
+  const overruled = flags.tokenizer !== undefined && flags.vocab === undefined;
+  if (vocab !== undefined && tokenizer !== "bpe" && !overruled)
     throw new OptionError(`--vocab: got it with the tokenizer ${tokenizer}; expected it with bpe only.`, "vocab");
   const learned = tokenizer === "bpe" ? (vocab ?? 512) : undefined;
   return { layers, heads, width, block, dropout, tokenizer, vocab: learned, sample, sampleEvery, epochs };

@@ -207,7 +207,7 @@ const BASE = {
   epochs: {
     flag: "--epochs <n>",
     group: "Training",
-    help: "passes over the training images; of a text, as many as make 1.5 million tokens",
+    help: "passes over the training images; of a text, as many as make 600,000 tokens",
     kind: "number",
     expected: "a whole number of at least 1",
     schema: count,

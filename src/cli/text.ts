@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import type { Aval } from "../core/dtype.ts";
 import { OptionError } from "../core/errors.ts";
 import { type TextData, type TextExamples, textData } from "../data/text.ts";
 import { byteTokenizer, charactersOf, characterTokenizer, TextStream } from "../data/tokenizer.ts";
@@ -12,6 +13,7 @@ import { readBpe, readText } from "../node/text.ts";
 import type { Transform } from "../optim/transform.ts";
 import type { Callback, Control, TrainEvent } from "../train/events.ts";
 import { generate } from "../train/generate.ts";
+import type { TrainedModel } from "../train/trained-model.ts";
 import { formatBytes, formatCount, formatDuration, formatNumber, progressLine } from "./format.ts";
 import { Interrupts } from "./interrupts.ts";
 import { programLines } from "./progress.ts";
@@ -20,9 +22,10 @@ import type { Screen } from "./screen.ts";
 import { wrapText } from "./text-format.ts";
 
 /** Tokens that a run sees when nobody says for how many epochs. */
-const TOKENS_TO_SEE = 1_500_000;
+const TOKENS_TO_SEE = 600_000;
 const MAX_EPOCHS = 30;
-const VALIDATION = 0.1;
+/** The share of a text that is held out when nobody says. */
+export const VALIDATION = 0.1;
 const SAMPLE_TOKENS = 160;
 const SAMPLE_TEMPERATURE = 0.8;
 
@@ -145,7 +148,7 @@ function firstLine(tokenizer: Tokenizer, { windows }: TextExamples): string {
 }
 
 /** Tokens of a part for each of its bytes: what makes bits per byte of nats per token. */
-function tokensPerByte({ windows, tokenizer }: TextExamples): number {
+export function tokensPerByte({ windows, tokenizer }: TextExamples): number {
   const { data } = windows.tokens;
   let bytes = 0;
   for (const token of data) bytes += tokenizer.bytesOf(token).length;
@@ -153,9 +156,25 @@ function tokensPerByte({ windows, tokenizer }: TextExamples): number {
 }
 
 /** `1.6204: 2.338 bits a byte, perplexity 5.055`. */
-function measures(loss: number, perByte: number | undefined): string {
+export function measures(loss: number, perByte: number | undefined): string {
   const bits = perByte === undefined ? "" : `${((loss / Math.LN2) * perByte).toFixed(3)} bits a byte, `;
   return `${formatNumber(loss)} (${bits}perplexity ${formatNumber(Math.exp(loss))})`;
+}
+
+/** A whole text, or its held-out end, in windows of the model's block. */
+export function textToEvaluate(
+  bytes: Uint8Array,
+  file: string,
+  { tokenizer, sample }: Pick<TrainedModel, "tokenizer" | "sample">,
+  held: number | undefined,
+): TextExamples {
+  if (tokenizer === undefined)
+    throw new OptionError(`evaluate: got a model without a tokenizer for ${file}; expected one of texts.`, file);
+  const tokens = tokenizer.encode(bytes);
+  const [block = 1] = (sample as Aval).shape;
+  const share = held === undefined || held < 1 ? held : held / tokens.length;
+  const { train, validation } = textData(tokenizer, tokens, { block, validation: share ?? 0, name: file });
+  return validation ?? train;
 }
 
 /** What a guess loses that knows nothing but how often each token comes. */
@@ -212,8 +231,9 @@ class TextProgress implements Callback {
     if (event.type === "start") {
       this.start = event;
       this.startedAt = performance.now();
-      screen.line(`${formatCount(event.parameters)} parameters, ${formatCount(event.totalSteps)} updates`);
-      if (options.verbose) for (const line of programLines(event)) screen.line(screen.dim(line));
+      if (!options.verbose)
+        screen.line(`${formatCount(event.parameters)} parameters, ${formatCount(event.totalSteps)} updates`);
+      else for (const line of programLines(event)) screen.line(screen.dim(line));
     } else if (event.type === "step") this.step(event);
     else if (event.type === "epoch") {
       const { validation } = event;
@@ -285,7 +305,7 @@ class Samples implements Callback {
     const model = { sample: { dtype: "i32", shape: [text.block] } as const, outputs: control.outputs };
     const options = { tokens: SAMPLE_TOKENS, temperature: SAMPLE_TEMPERATURE, seed, signal };
     for await (const token of generate(model, promptTokens, options)) made += stream.push(token);
-    made += stream.end();
+    made = (made + stream.end()).replaceAll(/\n\s*\n\s*\n+/g, "\n\n");
     if (signal.aborted) return;
     screen.line(screen.dim(`--- update ${formatCount(step)}, loss ${formatNumber(metrics.loss)}`));
     for (const line of wrapText(made, Math.min(80, screen.columns), "  ")) screen.line(line);
