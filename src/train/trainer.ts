@@ -10,6 +10,7 @@ import { splitDataset } from "../data/split.ts";
 import { loadStateDict } from "../nn/state-dict.ts";
 import { SKIPPED } from "../optim/skip.ts";
 import type { Transform } from "../optim/transform.ts";
+import { checkIndices } from "./check-indices.ts";
 import { EvaluationWeights } from "./evaluation-weights.ts";
 import { Evaluator } from "./evaluator.ts";
 import type { Callback, Control, Metrics, ProgramSize, SkippedWeights, TrainEvent, Weights } from "./events.ts";
@@ -190,8 +191,10 @@ export class Trainer {
 
   private async init(samples: number): Promise<TrainState> {
     const { task, train, batchSize, seed } = this.options;
-    const { weights, strict } = this.options;
+    const { weights, strict, validation } = this.options;
     const made = initModel(task.model, train, Math.min(batchSize, samples), seed);
+    checkIndices(task.model, made, train);
+    if (typeof validation !== "number") checkIndices(task.model, made, validation);
     if (weights === undefined) return this.withOptimizer(made);
     const { params, buffers, ...skipped } = loadStateDict({ ...made, ties: task.model.layer.ties }, weights, {
       strict,
