@@ -1,9 +1,10 @@
-import { type Aval, bytesOf, sizeOf } from "../core/dtype.ts";
+import { type Aval, bytesOf, sizeOf, stridesOf } from "../core/dtype.ts";
 import type { Equation, Program, Var } from "../ir/program.ts";
 import type { CondParams, ScanParams, WhileParams } from "../trace/control.ts";
 import type { Buffer, Node, View } from "./kernel.ts";
 import { Lowering, type Target, viewOf } from "./lowering.ts";
 import { copyView } from "./scatter.ts";
+import { touches } from "./touches.ts";
 
 /** How a nested program is lowered: as any program. */
 type Lower = (lowering: Lowering, targets: readonly Target[]) => readonly Node[];
@@ -20,6 +21,15 @@ export function lowerControl(lowering: Lowering, eq: Equation, lower: Lower): vo
     default:
       lowerCond(lowering, eq, lower);
   }
+}
+
+/** Leading slices of the variable lie one after another in this view: where it lies, or in a copy. */
+function inSlices(lowering: Lowering, eq: Equation, v: Var, name: string): View {
+  const view = lowering.viewOfVar(v);
+  const { home, layout } = view.buffer;
+  const dense = stridesOf(view.shape).every((stride, axis) => view.shape[axis] === 1 || stride === view.strides[axis]);
+  const whole = view.offset === 0 && layout.offset === 0;
+  return dense && whole && home.kind !== "feed" ? view : entering(lowering, eq, v, name);
 }
 
 /** A row-major buffer, filled from a variable. */
@@ -62,19 +72,55 @@ function copyNode(
   };
 }
 
+type Touched = { readonly reads: readonly Buffer[]; readonly writes: readonly Buffer[] };
+
+function touchedBy(node: Node): Touched {
+  if (node.kind === "kernel") return touches(node.kernel);
+  const inner =
+    node.kind === "stage"
+      ? node.kernels.map(touches)
+      : (node.kind === "cond"
+          ? [...node.whenTrue, ...node.whenFalse]
+          : node.kind === "while"
+            ? [...node.test, ...node.body]
+            : node.body
+        ).map(touchedBy);
+  const condition = "condition" in node ? [node.condition] : [];
+  return { reads: [...condition, ...inner.flatMap((t) => t.reads)], writes: inner.flatMap((t) => t.writes) };
+}
+
+/**
+ * Puts kernels that would give the same in every round in front of the loop: those that read nothing the loop writes, such as a
+ * weight packed for a product. Returns the nodes that stay inside.
+ */
+function outOfLoop(lowering: Lowering, inside: readonly Node[]): Node[] {
+  const touched = new Map(inside.map((node) => [node, touchedBy(node)]));
+  const moves = new Set(inside.filter((node) => node.kind === "kernel" && node.kernel.kind !== "copy"));
+  for (let before = -1; before !== moves.size; ) {
+    before = moves.size;
+    const written = new Set(inside.flatMap((node) => (moves.has(node) ? [] : (touched.get(node) as Touched).writes)));
+    for (const node of moves) {
+      const { reads, writes } = touched.get(node) as Touched;
+      if ([...reads, ...writes].some((buffer) => written.has(buffer))) moves.delete(node);
+    }
+  }
+  lowering.nodes.push(...moves);
+  return inside.filter((node) => !moves.has(node));
+}
+
 function lowerScan(lowering: Lowering, eq: Equation, lower: Lower): void {
   const params = eq.params as ScanParams & { readonly kept?: readonly number[] };
-  const [body] = eq.programs as [Program];
+  const [program] = eq.programs as [Program];
   const id = (eq.outputs[0] as Var).id;
   const carries = eq.inputs.slice(0, params.carries).map((v, i) => entering(lowering, eq, v, `${id}.carry${i}`));
   const xs = eq.inputs.slice(params.carries, params.carries + params.xs).map((v, i) => {
-    const dense = entering(lowering, eq, v, `${id}.xs${i}`);
+    const dense = inSlices(lowering, eq, v, `${id}.xs${i}`);
     const element = lowering.buffer(`${id}.x${i}`, { dtype: v.aval.dtype, shape: v.aval.shape.slice(1) });
     return { dense, element };
   });
   const captured = eq.inputs.slice(params.carries + params.xs).map((v) => lowering.viewOfVar(v));
-  const next = body.outputs.slice(0, params.carries).map((o, i) => lowering.buffer(`${id}.next${i}`, o.value.aval));
-  const ys = body.outputs.slice(params.carries).map((o, i) => lowering.buffer(`${id}.y${i}`, o.value.aval));
+  const next = program.outputs.slice(0, params.carries).map((o, i) => lowering.buffer(`${id}.next${i}`, o.value.aval));
+  const ys = program.outputs.slice(params.carries).map((o, i) => lowering.buffer(`${id}.y${i}`, o.value.aval));
   const stackedYs = eq.outputs.slice(params.carries, params.carries + ys.length).map((v) => lowering.views.get(v.id));
   const kept = params.kept ?? carries.map((_, i) => i);
   const stackedCarries = eq.outputs.slice(params.carries + ys.length).map((v) => lowering.views.get(v.id));
@@ -91,7 +137,7 @@ function lowerScan(lowering: Lowering, eq: Equation, lower: Lower): void {
     if (to) inside.push(copyNode(eq, `carry${carry}`, from.buffer, to.buffer, size, 0, size));
   });
   const inputs = [...carries, ...xs.map(({ element }) => viewOf(element)), ...captured];
-  inside.push(...nested(lower, lowering, body, inputs, [...next, ...ys].map(viewOf), `${id}/`));
+  inside.push(...nested(lower, lowering, program, inputs, [...next, ...ys].map(viewOf), `${id}/`));
   ys.forEach((y, i) => {
     const size = bytes({ dtype: y.dtype, shape: y.shape });
     const to = stackedYs[i];
@@ -101,7 +147,8 @@ function lowerScan(lowering: Lowering, eq: Equation, lower: Lower): void {
     const size = bytes({ dtype: buffer.dtype, shape: buffer.shape });
     inside.push(copyNode(eq, `next${i}`, buffer, (carries[i] as View).buffer, size, 0, 0));
   });
-  lowering.nodes.push({ kind: "loop", length: params.length, reverse: params.reverse, body: inside });
+  const body = outOfLoop(lowering, inside);
+  lowering.nodes.push({ kind: "loop", length: params.length, reverse: params.reverse, body });
   leave(lowering, eq, carries);
 }
 
