@@ -20,8 +20,8 @@ type EmbeddingParams = { readonly weight: HostArray };
  * Row i of a learned table for each index i: i32[N, ...] -> f32[N, ..., dim]; `weight` [numEmbeddings, dim]. Bytes (u8) are
  * indices too.
  *
- * An index out of range gives a row of NaN without a gradient, so that a run ends at its first step with a loss that is not
- * finite instead of training on a neighbour's row; PyTorch throws, which a compiled step cannot.
+ * `fit` and `evaluate` check indices in the data and name the first one out of range (DataError). Elsewhere, since a compiled step
+ * cannot throw as PyTorch does, such an index gives a row of NaN without a gradient, never a neighbour's row.
  *
  * Errors: OptionError when `paddingIndex` is no index of the table; ShapeError when the input is not i32 or u8.
  *

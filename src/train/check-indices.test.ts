@@ -50,6 +50,14 @@ describe("indices of the data", () => {
     );
   });
 
+  test("of data that a trained model is measured on", async () => {
+    const run = await fit(bag(4), { ...options, epochs: 1, train });
+    const test = { name: "test", inputs: indices(4, 0), targets: labels(0) };
+    const message = "test: got the index 4 in inputs of sample 0; expected 0 to 3,";
+    await expect(run.evaluate(test)).rejects.toThrow(message);
+    await expect(run.measure(test, { accuracy: nn.accuracy() })).rejects.toThrow(message);
+  });
+
   test("in a record of inputs, through a reshape", async () => {
     const both = nn.compose(
       { left: nn.embedding(4, 3), right: nn.embeddingBag(3, 3), head: nn.linear(2) },

@@ -7,6 +7,7 @@ import type { Tokenizer } from "../data/tokenizer-config.ts";
 import type { AnyMetric, MetricState } from "../nn/metrics/metric.ts";
 import { withTies } from "../nn/state-dict.ts";
 import type { Tensor } from "../ops/tensor.ts";
+import { checkIndices } from "./check-indices.ts";
 import { Evaluator } from "./evaluator.ts";
 import type { Metrics, Weights } from "./events.ts";
 import type { Examples, HostTree } from "./examples.ts";
@@ -72,7 +73,10 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
    * await run.evaluate(test) // -> { loss: 0.028, accuracy: 0.991 }
    */
   evaluate(examples: Examples<X, Y>): Promise<Metrics> {
-    return this.#turns.take(() => this.#evaluator.run(examples));
+    return this.#turns.take(async () => {
+      checkIndices(this.#parts.task.model, this.#parts.state, examples);
+      return this.#evaluator.run(examples);
+    });
   }
 
   /**
@@ -98,7 +102,10 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
       state,
       maxBatch,
     });
-    return this.#turns.take(async () => (await evaluator.totals(examples)).metrics() as ValuesOf<M>);
+    return this.#turns.take(async () => {
+      checkIndices(task.model, state, examples);
+      return (await evaluator.totals(examples)).metrics() as ValuesOf<M>;
+    });
   }
 
   /**
