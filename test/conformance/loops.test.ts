@@ -20,7 +20,11 @@ async function recurrence(backend: Backend) {
     (state) => {
       const { w, h, xs } = state as { readonly w: Tensor; readonly h: Tensor; readonly xs: Tensor };
       const body = (carry: Tensor, x: Tensor): readonly [Tensor, Tensor] => {
-        const next = carry.matmul(w.transpose()).mul(1 / 64).add(x).tanh();
+        const next = carry
+          .matmul(w.transpose())
+          .mul(1 / 64)
+          .add(x)
+          .tanh();
         return [next, next];
       };
       const [last, all] = scan(body, h, xs);
