@@ -2,7 +2,7 @@
 Metrics over whole data sets, from scikit-learn; the calibration error in NumPy, as torchmetrics defines it. The tests cut
 the rows into unequal batches. Cases name their arrays by number.
 
-    .venv/bin/pip install scikit-learn && .venv/bin/python golden/metrics/generate.py
+    .venv/bin/python golden/metrics/generate.py        (the environment of golden/README.md)
 """
 import json
 import math

@@ -154,6 +154,18 @@ describe("weights of samples in fit", () => {
       });
   });
 
+  test("of nothing but 0 in a batch leave the weights as they are", async () => {
+    const train = { inputs, targets: { target: targets, weight: array(half) } };
+    const options = { epochs: 1, batchSize: 1, seed: 5, loss: nn.weighted(nn.crossEntropy()) };
+    const run = await fit(model(), { ...options, train, optimizer: optim.sgd(0.5) });
+    expect(run.history[0]?.train.loss).toBeGreaterThan(0);
+    const none = { inputs, targets: { target: targets, weight: array(new Float32Array(48)) } };
+    const still = await fit(model(), { ...options, train: none, optimizer: optim.sgd(0.5) });
+    const first = await fit(model(), { ...options, train: none, optimizer: optim.sgd(0) });
+    expect(still.history[0]?.train.loss).toBe(0);
+    expect(await still.weights()).toEqual(await first.weights());
+  });
+
   test("a batch whose labels are all ignored ends training, and is nothing to an evaluation", async () => {
     const ignored = {
       inputs,

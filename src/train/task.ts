@@ -77,6 +77,8 @@ export class Totals {
   private readonly task: Task;
   private loss = 0;
   private weight = 0;
+  /** The loss of a batch that counts nowhere. */
+  private weightless = Number.NaN;
   private readonly gathered = new Map<string, Map<string, Gathered>>();
 
   constructor(task: Task) {
@@ -91,8 +93,10 @@ export class Totals {
     shapes: Measured["shapes"],
   ): void {
     const weight = results[WEIGHT]?.[i] ?? samples;
-    // A batch that counts nowhere, such as one whose labels are all ignored, has no mean.
-    if (weight !== 0) this.loss += (results.loss?.[i] ?? Number.NaN) * weight;
+    const loss = results.loss?.[i] ?? Number.NaN;
+    // A batch that counts nowhere, such as one whose labels are all ignored, may have no mean.
+    if (weight === 0) this.weightless = loss;
+    else this.loss += loss * weight;
     this.weight += weight;
     for (const { name: metric, collects = false } of this.task.metrics) {
       const own = this.gathered.get(metric) ?? new Map<string, Gathered>();
@@ -114,7 +118,8 @@ export class Totals {
 
   values(): Metrics {
     const values = Object.entries(this.metrics()) as [string, number][];
-    return { loss: this.loss / this.weight, ...Object.fromEntries(values) };
+    const loss = this.weight === 0 ? this.weightless : this.loss / this.weight;
+    return { loss, ...Object.fromEntries(values) };
   }
 
   /** Each metric over all batches so far. */

@@ -110,6 +110,11 @@ describe("weights of samples", () => {
     expect(got.value).toBeCloseTo(want.value, 14);
     expect(got.weight).toBe(3);
   });
+  test("that are all 0 give a loss and a gradient of 0", async () => {
+    const target = { target: labels(0, -100, 1), weight: array([0, 5, 0]) };
+    const { value, weight, gradient } = await evaluate(nn.weighted(nn.crossEntropy()), rows, target);
+    expect([value, weight, ...gradient.map(Math.abs)]).toEqual(Array(11).fill(0));
+  });
   test("for each position of a sequence, and for each example of one", async () => {
     const output = array([...rows.data, ...rows.data.slice(3), 1, 1, 0], [2, 3, 3]);
     const target = array([...rows.data].reverse().concat([0, 0, 0, 1, 1, 1, 2, 2, 2]), [2, 3, 3]);

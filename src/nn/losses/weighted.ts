@@ -12,7 +12,7 @@ export type WeightedTarget<Target> = { readonly target: Target; readonly weight:
  * itself. The mean over several batches is exact: it divides by the sum of all weights.
  *
  * The target is a record: `fit` takes `targets: { target, weight }` with an f32 weight for each sample, or for each value
- * of the loss (the positions of a sequence). Where all weights of a batch are 0 the mean is NaN.
+ * of the loss (the positions of a sequence). Where all weights of a batch are 0, so are the loss and its gradient.
  *
  * Errors: OptionError for a loss of your own without `values`; ShapeError when the weights do not fit.
  *
@@ -40,7 +40,9 @@ export function weighted<Output extends TensorTree, Target extends TensorTree>(
     config: { kind: "weighted", loss: loss.config },
     apply(output, target) {
       const { values, divisor } = parts(output, target);
-      return isSum ? values.sum() : values.sum().div(divisor);
+      if (isSum) return values.sum();
+      const none = divisor.equal(0);
+      return values.sum().div(none.select(1, divisor));
     },
     weight: (output, target) => (isSum ? target.weight.full(1) : parts(output, target).divisor),
     values(output, target): LossValues {
