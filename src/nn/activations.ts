@@ -181,6 +181,7 @@ export function hardSwish(): Layer {
   return activation("hardSwish", {}, f.hardSwish);
 }
 
+/** (e^x - e^-x) / (e^x + e^-x) */
 export function tanh(): Layer {
   return activation("tanh", {}, f.tanh);
 }

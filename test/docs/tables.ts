@@ -23,6 +23,7 @@ import { Random } from "../../src/testing/random.ts";
 import type { Sample } from "../../src/testing/samples/sample.ts";
 import { samplePrimitives } from "../../src/testing/samples/table.ts";
 import { constantTable, derivativeTable } from "./derivatives.ts";
+import { layerTable } from "./layer-table.ts";
 import { code, markdownTable } from "./markdown.ts";
 
 function ruleTable(role: Rule["role"]): string {
@@ -277,6 +278,7 @@ export const tables: Readonly<Record<string, MakeTable>> = {
   schedules: scheduleTable,
   "schedule options": scheduleOptionTable,
   "schedule conventions": scheduleConventionTable,
+  layers: layerTable,
   elementwise: elementwiseTable,
   "other primitives": otherTable,
   derivatives: derivativeTable,
