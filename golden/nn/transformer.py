@@ -106,11 +106,12 @@ for extra in ({}, {"scanLayers": True}, {"remat": True}):
     one = encoder_layer(dModel=4, heads=2, dimFeedforward=2, normFirst=True)
     module = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, **options_of(one)), 2, norm=nn.LayerNorm(4), enable_nested_tensor=False)
     layer(f"transformer encoder{how}", {"kind": "transformerEncoder", "layer": one, "numLayers": 2, "norm": {"kind": "layerNorm"}, **extra}, module, [numbers(2, 3, 4)], call=encode(one))
-    one = encoder_layer(dModel=3, heads=3, dimFeedforward=2)
+    blocks = {"memory": "blocked", "block": 2} if extra else {}
+    one = encoder_layer(dModel=3, heads=3, dimFeedforward=2, **blocks)
     module = nn.TransformerEncoder(nn.TransformerEncoderLayer(3, 3, **options_of(one)), 2, enable_nested_tensor=False)
     x = {"src": numbers(2, 5, 3), "mask": visible(5, 5), "srcKeyPaddingMask": padding}
     layer(f"transformer encoder with masks{how}", {"kind": "transformerEncoder", "layer": one, "numLayers": 2, **extra}, module, [x], call=encode(one))
-    one = decoder_layer(dModel=3, heads=1, dimFeedforward=2, causal=True)
+    one = decoder_layer(dModel=3, heads=1, dimFeedforward=2, causal=True, **blocks)
     module = nn.TransformerDecoder(nn.TransformerDecoderLayer(3, 1, **options_of(one)), 2, norm=nn.LayerNorm(3))
     x = {"tgt": numbers(2, 3, 3), "memory": numbers(2, 5, 3), "memoryKeyPaddingMask": padding}
     layer(f"transformer decoder{how}", {"kind": "transformerDecoder", "layer": one, "numLayers": 2, "norm": {"kind": "layerNorm"}, **extra}, module, [x], call=decode(one))

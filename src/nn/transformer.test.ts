@@ -86,6 +86,15 @@ describe("dropout in transformers", () => {
     expect(dropping[0]).not.toEqual((await passOf(transformerEncoder(encoderLayer, 2), x, true))[0]);
   });
 
+  test("works by blocks inside a loop", async () => {
+    const blocked = transformerEncoderLayer(8, 2, { dimFeedforward: 4, dropout: 0.5, memory: "blocked", block: 2 });
+    const looped = transformerEncoder(blocked, 2, { scanLayers: true, remat: true });
+    const one = await passOf(looped, x, true, 1);
+    expect(await passOf(looped, x, true, 1)).toEqual(one);
+    expect((await passOf(looped, x, true, 2))[0]).not.toEqual(one[0]);
+    expect(one.every((values) => values.every(Number.isFinite) && values.some((value) => value !== 0))).toBe(true);
+  });
+
   test("needs a key in training", () => {
     const model = new Model(attention({ dropout: 0.1 }));
     const heads = { dtype: "f32", shape: [1, 1, 2, 2] } as const;

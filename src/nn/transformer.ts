@@ -156,10 +156,16 @@ export function transformerDecoderLayer(
   options: TransformerLayerOptions = {},
 ): Layer<DecoderInput, Tensor> {
   const kind = "transformerDecoderLayer";
-  const { normFirst = false, bias = true, dropout = 0.1, layerNormEps = 1e-5, memory } = options;
+  const { normFirst = false, bias = true, dropout = 0.1, layerNormEps = 1e-5 } = options;
   const children = {
     self_attn: multiHeadAttention(dModel, heads, { dropout, ...attentionOf(options), bias }),
-    multihead_attn: multiHeadAttention(dModel, heads, { dropout, bias, ...(memory && { memory }) }),
+    multihead_attn: multiHeadAttention(dModel, heads, {
+      ...attentionOf(options),
+      dropout,
+      bias,
+      causal: false,
+      rotary: false,
+    }),
     ...partsOf(kind, dModel, options),
     norm3: layerNorm({ eps: layerNormEps, bias }),
     dropout3: dropoutLayer(dropout),
