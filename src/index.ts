@@ -59,7 +59,7 @@ export { Tensor } from "./ops/tensor.ts";
 export * as optim from "./optim/index.ts";
 export * as schedule from "./optim/schedules/index.ts";
 export { call, cond, scan, whileLoop } from "./trace/control.ts";
-export { customVjp, grad, stopGradient, valueAndGrad } from "./trace/grad.ts";
+export { customVjp, customVjps, grad, stopGradient, valueAndGrad } from "./trace/grad.ts";
 export { Key } from "./trace/random.ts";
 export {
   type Callback,

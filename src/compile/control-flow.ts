@@ -49,9 +49,9 @@ function nested(
 ): readonly Node[] {
   const bindings = new Map(program.inputs.map((input, i) => [input.value.id, inputs[i] as View]));
   const inner = new Lowering(lowering.arena, program, bindings, () => undefined, prefix);
-  const targets = program.outputs.map(
-    (o, i): Target => ({ value: o.value, view: outputs[i] as View, name: `${prefix}${o.path}` }),
-  );
+  const targets = program.outputs
+    .map((o, i): Target => ({ value: o.value, view: outputs[i] as View, name: `${prefix}${o.path}` }))
+    .filter(({ view }, i) => outputs.findIndex((other) => other.buffer === view.buffer) === i);
   return lower(inner, targets);
 }
 
@@ -120,7 +120,11 @@ function lowerScan(lowering: Lowering, eq: Equation, lower: Lower): void {
   });
   const captured = eq.inputs.slice(params.carries + params.xs).map((v) => lowering.viewOfVar(v));
   const next = program.outputs.slice(0, params.carries).map((o, i) => lowering.buffer(`${id}.next${i}`, o.value.aval));
-  const ys = program.outputs.slice(params.carries).map((o, i) => lowering.buffer(`${id}.y${i}`, o.value.aval));
+  // What is carried on and handed out is written once.
+  const ys = program.outputs.slice(params.carries).map((o, i) => {
+    const carried = program.outputs.slice(0, params.carries).findIndex((carry) => carry.value.id === o.value.id);
+    return next[carried] ?? lowering.buffer(`${id}.y${i}`, o.value.aval);
+  });
   const stackedYs = eq.outputs.slice(params.carries, params.carries + ys.length).map((v) => lowering.views.get(v.id));
   const kept = params.kept ?? carries.map((_, i) => i);
   const stackedCarries = eq.outputs.slice(params.carries + ys.length).map((v) => lowering.views.get(v.id));
