@@ -4,6 +4,7 @@ import { OptionError } from "../core/errors.ts";
 import { datasets } from "./datasets.ts";
 import { evaluate } from "./evaluate.ts";
 import { optimizerHelp, scheduleHelp } from "./help.ts";
+import { listModels } from "./models.ts";
 import { listOptimizers, printOptimizers, showOptimizer } from "./optimizers.ts";
 import { defaultOf } from "./recipe.ts";
 import { drawSchedules, parseReports, type ScheduleFlags } from "./schedule.ts";
@@ -143,6 +144,7 @@ export function program(screen: Screen, done: (code: number) => void): Command {
         .description("List the data sets known by name, and where they are.")
         .action(async () => datasets(screen)),
     )
+    .addCommand(new Command("models").description("List the models known by name.").action(() => listModels(screen)))
     .addCommand(
       new Command("optimizers")
         .description("List the update rules and what stands around them, or show one with its equations and numbers.")

@@ -7,7 +7,11 @@ import { type BaseSettings, type Given, HYPER_NAMES, kebab, RULES, rateOf, type 
 /** A run's settings, all decided. */
 export type Recipe = {
   readonly data: string;
-  readonly model: "cnn" | "mlp" | "gpt";
+  /** An image classifier of the models' table, or gpt. */
+  readonly model: string;
+  /** A file or a run's folder to start from. */
+  readonly weights: string | undefined;
+  readonly strict: boolean | undefined;
   readonly optimizer: string;
   /** Undefined where the optimizer is JSON, which has its own. */
   readonly lr: number | undefined;
@@ -111,7 +115,11 @@ export function recipeOf(flags: Given, file: Given): Recipe {
   const text = textRecipeOf(merged, model, flags);
   const rate = rateAndSchedule(merged, optimizer, text !== undefined);
   const { epochs, batchSize, seed, out } = { ...defaults, ...merged };
-  const { threads, dataDir, validation } = merged;
+  const { threads, dataDir, validation, weights, strict } = merged;
+  if (weights !== undefined && text !== undefined)
+    throw new OptionError("--weights: got it with the model gpt; expected it with an image classifier.", "weights");
+  if (strict !== undefined && weights === undefined)
+    throw new OptionError(`--${strict ? "" : "no-"}strict: got it without --weights; expected both.`, "strict");
   const processing = Object.fromEntries(
     PROCESSING.flatMap((name) => {
       const value = merged[name] ?? (defaults as Readonly<Record<string, unknown>>)[name];
@@ -121,6 +129,8 @@ export function recipeOf(flags: Given, file: Given): Recipe {
   return {
     data,
     model,
+    weights,
+    strict,
     optimizer,
     ...rate,
     hypers,

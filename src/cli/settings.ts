@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { OptionError } from "../core/errors.ts";
+import { models } from "../nn/models/table.ts";
 import type { HyperSpec } from "../optim/hyper.ts";
 import { describeRange } from "../optim/range.ts";
 import { table } from "../optim/table.ts";
@@ -25,7 +26,7 @@ export type Setting = {
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const text = v.pipe(v.string(), v.minLength(1));
 
-export const MODELS = ["cnn", "mlp", "gpt"] as const;
+export const MODELS: readonly string[] = [...models.map(({ name }) => name), "gpt"];
 export const TOKENIZERS = ["byte", "character", "bpe"] as const;
 export const RULES: readonly (typeof table)[number][] = table.filter(({ role }) => role === "rule");
 const namesOf = (role: string): string =>
@@ -47,10 +48,26 @@ const BASE = {
   model: {
     flag: "--model <name>",
     group: "Model and optimizer",
-    help: "cnn (two convolutions), mlp (256 and 128 hidden units), or gpt for a text file",
+    help: "cnn, mlp, resnet18 and others; `downhill models` lists all; gpt for a text file",
     kind: "text",
-    expected: "cnn, mlp or gpt",
+    expected: `one of ${MODELS.join(", ")}`,
     schema: v.picklist(MODELS),
+  },
+  weights: {
+    flag: "--weights <file>",
+    group: "Model and optimizer",
+    help: "start from the arrays of a safetensors file, or of a run's folder",
+    kind: "text",
+    expected: "a safetensors file or a run's folder",
+    schema: text,
+  },
+  strict: {
+    flag: "--strict",
+    group: "Model and optimizer",
+    help: "whether all of them must fit; --no-strict leaves out what does not, such as the last layer of other classes",
+    kind: "switch",
+    expected: "true or false",
+    schema: v.boolean(),
   },
   optimizer: {
     flag: "--optimizer <name>",
@@ -326,13 +343,9 @@ export function kebab(name: string): string {
 function check(setting: Setting, value: unknown, where: string): Value {
   const result = v.safeParse(setting.schema, value);
   if (result.success) return result.output;
-  const near =
-    setting === SETTINGS.optimizer && typeof value === "string"
-      ? suggest(
-          value,
-          RULES.map((r) => r.name),
-        )
-      : "";
+  const known =
+    setting === SETTINGS.optimizer ? RULES.map(({ name }) => name) : setting === SETTINGS.model ? MODELS : [];
+  const near = typeof value === "string" ? suggest(value, known) : "";
   throw new OptionError(`${where}: got ${JSON.stringify(value)}; expected ${setting.expected}.${near}`, where);
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { DataError, OptionError } from "../core/errors.ts";
 import { type Dataset, sampleCount } from "../data/dataset.ts";
 import * as nn from "../nn/index.ts";
+import { type ModelRow, models } from "../nn/models/table.ts";
 import { type DatasetProgress, resolveDataset } from "../node/datasets.ts";
 import { fit } from "../node/fit.ts";
 import { RunFolder } from "../node/run-folder.ts";
@@ -13,6 +14,7 @@ import { defaultValidation, type Recipe, recipeOf, toConfig } from "./recipe.ts"
 import type { Screen } from "./screen.ts";
 import { type Given, parseConfig } from "./settings.ts";
 import { trainText } from "./text.ts";
+import { namingFile, readWeights, WeightsNote } from "./weights.ts";
 
 export type TrainFlags = { readonly given: Given; readonly config?: string; readonly verbose: boolean };
 
@@ -32,7 +34,9 @@ export async function train(screen: Screen, flags: TrainFlags): Promise<number> 
       `--validation: got ${resolved.validation} of ${total} training images; expected fewer than there are.`,
       "validation",
     );
-  const model = recipe.model === "cnn" ? nn.cnn({ classes: classes.length }) : nn.mlp({ classes: classes.length });
+  const row = models.find(({ name }) => name === recipe.model) as ModelRow;
+  const model = row.create({ classes: classes.length });
+  const weights = recipe.weights === undefined ? undefined : readWeights(recipe.weights);
   describe(screen, resolved, data.train, classes.length);
 
   const interrupts = new Interrupts(screen);
@@ -48,7 +52,12 @@ export async function train(screen: Screen, flags: TrainFlags): Promise<number> 
     loss: nn.crossEntropy(),
     metrics: [nn.accuracy()],
     optimizer,
-    callbacks: [new Progress(screen, { epochs: recipe.epochs, verbose: flags.verbose }), interrupts],
+    callbacks: [
+      ...(weights === undefined ? [] : [new WeightsNote(screen, recipe.weights ?? "", weights)]),
+      new Progress(screen, { epochs: recipe.epochs, verbose: flags.verbose }),
+      interrupts,
+    ],
+    ...(weights === undefined ? {} : { weights, strict: recipe.strict ?? true }),
     signal: interrupts.signal,
     name: `${data.train.name.replaceAll(/[^\w.-]+/g, "-")}-${recipe.model}`,
     sink,
@@ -60,7 +69,7 @@ export async function train(screen: Screen, flags: TrainFlags): Promise<number> 
   if (run === undefined) {
     screen.erase();
     if (sink.place !== undefined) screen.line(`The last good weights are in ${sink.place}`);
-    throw failure;
+    throw recipe.weights === undefined ? failure : namingFile(failure, recipe.weights);
   }
   if (interrupts.signal.aborted) {
     const { length } = run.history;
