@@ -2,7 +2,7 @@ import type { TrainEvent } from "../train/events.ts";
 import type { Screen } from "./screen.ts";
 
 /** Exit codes of a process that a signal ended: 128 and the signal's number. */
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+export const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** Ctrl-C once: the call that runs is finished and saved. Twice, or before training starts: now. */
 export class Interrupts {

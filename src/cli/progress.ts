@@ -2,7 +2,7 @@ import type { Callback, TrainEvent } from "../train/events.ts";
 import { formatBytes, formatCount, formatDuration, plainRow, progressLine, tableHeader, tableRow } from "./format.ts";
 import type { Screen } from "./screen.ts";
 
-const REDRAW_MS = 100;
+export const REDRAW_MS = 100;
 
 type Start = TrainEvent & { type: "start" };
 

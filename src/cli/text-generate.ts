@@ -1,6 +1,7 @@
 import { OptionError } from "../core/errors.ts";
 import { load } from "../node/load-run.ts";
 import { generateText } from "../train/generate.ts";
+import { EXIT_CODES } from "./interrupts.ts";
 import type { Screen } from "./screen.ts";
 import { printable } from "./text-format.ts";
 
@@ -28,7 +29,10 @@ export async function generateCommand(screen: Screen, flags: GenerateFlags): Pro
     };
     // A reader that went away, as in `| head`.
     process.stdout.on("error", () => stop.abort());
-    process.once("SIGINT", () => stop.abort());
+    process.once("SIGINT", () => {
+      process.exitCode = EXIT_CODES.SIGINT;
+      stop.abort();
+    });
     let begun = false;
     const limits = { ...(topK === undefined ? {} : { topK }), ...(topP === undefined ? {} : { topP }) };
     for await (const piece of generateText(model, prompt, { ...options, ...limits, signal: stop.signal })) {

@@ -16,7 +16,7 @@ import { generate } from "../train/generate.ts";
 import type { TrainedModel } from "../train/trained-model.ts";
 import { formatBytes, formatCount, formatDuration, formatNumber, progressLine } from "./format.ts";
 import { Interrupts } from "./interrupts.ts";
-import { programLines } from "./progress.ts";
+import { programLines, REDRAW_MS } from "./progress.ts";
 import { type Recipe, type TextRecipe, toConfig } from "./recipe.ts";
 import type { Screen } from "./screen.ts";
 import { wrapText } from "./text-format.ts";
@@ -219,6 +219,7 @@ class TextProgress implements Callback {
   };
   private start: (TrainEvent & { type: "start" }) | undefined;
   private startedAt = 0;
+  private drawnAt = 0;
   private loss: number | undefined;
 
   constructor(screen: Screen, options: TextProgress["options"]) {
@@ -248,10 +249,12 @@ class TextProgress implements Callback {
   private step(event: TrainEvent & { type: "step" }): void {
     const { start, screen, options } = this;
     const loss = event.metrics.loss ?? Number.NaN;
-    // About the last fifty batches.
-    this.loss = this.loss === undefined ? loss : this.loss + (loss - this.loss) * 0.02;
-    if (start === undefined || !screen.isTerminal) return;
-    const perStep = (performance.now() - this.startedAt) / event.step;
+    // About the last twenty batches.
+    this.loss = this.loss === undefined ? loss : this.loss + (loss - this.loss) * 0.05;
+    const now = performance.now();
+    if (start === undefined || !screen.isTerminal || now - this.drawnAt < REDRAW_MS) return;
+    this.drawnAt = now;
+    const perStep = (now - this.startedAt) / event.step;
     const { batchSize } = start.config as { batchSize: number };
     screen.draw(
       progressLine(

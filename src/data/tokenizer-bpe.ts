@@ -86,7 +86,8 @@ export function bpeFromConfig(config: BpeConfig): Tokenizer {
 
   const known = new Map<string, Int32Array>();
   const tokensOf = (piece: Uint8Array): Int32Array => {
-    const tokens = Int32Array.from(piece, (byte) => first[byte] as number);
+    const tokens = new Int32Array(piece.length);
+    for (let i = 0; i < piece.length; i++) tokens[i] = first[piece[i] as number] as number;
     return tokens.length <= SHORT ? mergeShort(tokens, merges) : mergeLong(tokens, merges);
   };
   const ofPiece = (piece: string | Uint8Array): Int32Array => {
@@ -143,29 +144,34 @@ function mergeShort(tokens: Int32Array, merges: ReadonlyMap<number, Merge>): Int
   }
 }
 
-type Place = Merge & { readonly at: number; readonly right: number };
-
-/** The same in n log n: tokens are a linked list, and the next merge comes from a heap. */
+/** The same in n log n: tokens are a linked list, and the next merge comes from a heap of rank * length + place. */
 function mergeLong(tokens: Int32Array, merges: ReadonlyMap<number, Merge>): Int32Array {
   const { length } = tokens;
-  const next = Int32Array.from({ length }, (_, i) => i + 1);
-  const before = Int32Array.from({ length }, (_, i) => i - 1);
-  const heap = new Heap<Place>((a, b) => a.rank - b.rank || a.at - b.at);
-  const look = (at: number): void => {
+  const next = new Int32Array(length);
+  const before = new Int32Array(length);
+  for (let i = 0; i < length; i++) {
+    next[i] = i + 1;
+    before[i] = i - 1;
+  }
+  const mergeAt = (at: number): Merge | undefined => {
     const right = next[at] as number;
-    if (right >= length) return;
-    const merge = merges.get(pairKey(tokens[at] as number, tokens[right] as number));
-    if (merge !== undefined) heap.push({ ...merge, at, right });
+    return right < length ? merges.get(pairKey(tokens[at] as number, tokens[right] as number)) : undefined;
+  };
+  const heap = new Heap<number>((a, b) => a - b);
+  const look = (at: number): void => {
+    const merge = mergeAt(at);
+    if (merge !== undefined) heap.push(merge.rank * length + at);
   };
   for (let i = 0; i < length; i++) look(i);
-  for (let place = heap.pop(); place !== undefined; place = heap.pop()) {
-    const { at, right, made, rank } = place;
-    // A token that was merged away is -1, and a changed one has another pair.
-    if (tokens[at] === -1 || next[at] !== right) continue;
-    if (merges.get(pairKey(tokens[at] as number, tokens[right] as number))?.rank !== rank) continue;
-    tokens[at] = made;
-    tokens[right] = -1;
+  for (let first = heap.pop(); first !== undefined; first = heap.pop()) {
+    const at = first % length;
+    // A token that was merged away is -1; a pair that changed since has another rank, and its own entry.
+    const merge = tokens[at] === -1 ? undefined : mergeAt(at);
+    if (merge === undefined || merge.rank !== Math.floor(first / length)) continue;
+    const right = next[at] as number;
     const after = next[right] as number;
+    tokens[at] = merge.made;
+    tokens[right] = -1;
     next[at] = after;
     if (after < length) before[after] = at;
     look(at);
