@@ -89,10 +89,10 @@ export {
 } from "./train/index.ts";
 
 /** `fit` with WebAssembly on this thread, as browsers and Node both have it. */
-export const fit: FitFunction = fitWith<unknown>(() => wasmBackend());
+export const fit: FitFunction = /* @__PURE__ */ fitWith<unknown>(() => wasmBackend());
 
 /** `load` from an address or from bytes. */
-export const load: LoadFunction<LoadSource> = loadWith<unknown>(() => wasmBackend());
+export const load: LoadFunction<LoadSource> = /* @__PURE__ */ loadWith<unknown>(() => wasmBackend());
 
 /** The first state of an optimizer for these parameters, for a loop of your own. */
 export function initOptimizer<S extends optim.TensorTree>(
@@ -106,4 +106,4 @@ export function initOptimizer<S extends optim.TensorTree>(
 export const summarize: SummarizeFunction = summarizeWith(() => wasmBackend());
 
 /** A training step of your own, on WebAssembly. */
-export const compile: CompileFunction = compileWith(() => wasmBackend());
+export const compile: CompileFunction = /* @__PURE__ */ compileWith(() => wasmBackend());
