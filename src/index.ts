@@ -103,7 +103,7 @@ export function initOptimizer<S extends optim.TensorTree>(
 }
 
 /** A model's summary with the memory of its training step, planned for one thread. */
-export const summarize: SummarizeFunction = summarizeWith(() => wasmBackend());
+export const summarize: SummarizeFunction = (model, input) => summarizeWith(() => wasmBackend())(model, input);
 
 /** A training step of your own, on WebAssembly. */
 export const compile: CompileFunction = /* @__PURE__ */ compileWith(() => wasmBackend());

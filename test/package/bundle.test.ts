@@ -7,9 +7,9 @@ import { root } from "../built.ts";
 
 /** Gzipped size of what a browser loads to use all of an entry, or of a page of our own, minified, in KiB. */
 const BUDGETS = [
-  { entry: "src/index.ts", what: "core and the WebAssembly backend", maxGzipKib: 150 },
-  { entry: "src/index.web.ts", what: "the same with workers", maxGzipKib: 151 },
-  { entry: "test/package/one-page.ts", what: "a CNN trained with Adam", maxGzipKib: 84 },
+  { entry: "src/index.ts", what: "core and the WebAssembly backend", maxGzipKib: 195 },
+  { entry: "src/index.web.ts", what: "the same with workers", maxGzipKib: 196 },
+  { entry: "test/package/one-page.ts", what: "a CNN trained with Adam", maxGzipKib: 88 },
   { entry: "src/web/worker.ts", what: "a worker's own file", maxGzipKib: 3 },
 ] as const;
 
