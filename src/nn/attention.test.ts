@@ -137,6 +137,28 @@ describe("derivatives of attention", () => {
     expect(Array.from(dq?.data.slice(3) ?? [])).toEqual([0, 0, 0]);
     expect(dk?.data.every(Number.isFinite)).toBe(true);
   });
+
+  test.each(MEMORIES)("of a row that sees nothing by an added mask of -infinity are 0, %s", async (memory) => {
+    const mask = array([
+      [0, 1],
+      [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY],
+      [2, Number.NEGATIVE_INFINITY],
+    ]);
+    const [y, dq, dm] = await runFunction(
+      backend,
+      (q, k, m) => {
+        const f = (x: { q: Tensor; m: Tensor }): Tensor =>
+          scaledDotProductAttention(x.q, k, k, { mask: x.m, memory, block: 2 });
+        const found = grad((x: { q: Tensor; m: Tensor }) => f(x).square().sum())({ q, m });
+        return [f({ q, m }), found.q, found.m];
+      },
+      [normals(1, 3, 4), normals(2, 2, 4), mask],
+    );
+    for (const values of [y, dq]) expect(Array.from(values?.data.slice(4, 8) ?? [])).toEqual([0, 0, 0, 0]);
+    expect(y?.data.slice(8)).toEqual(normals(2, 2, 4).data.slice(0, 4));
+    expect(Array.from(dm?.data.slice(2) ?? [], Math.abs)).toEqual([0, 0, 0, 0]);
+    expect(dm?.data[0]).not.toBe(0);
+  });
 });
 
 describe("positions", () => {

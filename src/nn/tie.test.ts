@@ -86,6 +86,23 @@ describe("gpt", () => {
     expect(leaves.has("lm_head.weight")).toBe(false);
   });
 
+  test("has its head's weight under both of nanoGPT's names in a state dict, and takes either or both", () => {
+    const input = { dtype: "i32", shape: [1, 4] } as const;
+    const model = new Model(gpt({ vocabSize: 8, blockSize: 4, layers: 1, heads: 1, width: 2 }));
+    const { params, buffers } = model.init(1, input);
+    const state = model.stateDict(params, buffers);
+    const { "lm_head.weight": head, "transformer.wte.weight": tokens, ...others } = state;
+    expect(head).toBe(tokens);
+    for (const given of [{ "lm_head.weight": head }, { "transformer.wte.weight": tokens }, state]) {
+      const loaded = model.fromStateDict({ ...others, ...given } as typeof state, input, { seed: 2 });
+      expect(leavesOf<HostArray>(loaded.params)).toEqual(leavesOf<HostArray>(params));
+    }
+    const other = { ...state, "lm_head.weight": array(new Float32Array(16).fill(1), [8, 2]) };
+    expect(() => model.fromStateDict(other, input)).toThrow(
+      "got lm_head.weight and transformer.wte.weight with different values; expected them equal, since they are tied.",
+    );
+  });
+
   test("names sizes that do not fit", () => {
     expect(() => gpt({ vocabSize: 8, blockSize: 4, width: 10, heads: 4 })).toThrow(
       "gpt: got width 10 and 4 heads; expected heads to divide width.",
