@@ -107,9 +107,16 @@ describe("gpt", () => {
     expect(() => gpt({ vocabSize: 8, blockSize: 4, width: 10, heads: 4 })).toThrow(
       "gpt: got width 10 and 4 heads; expected heads to divide width.",
     );
-    const small = gpt({ vocabSize: 8, blockSize: 4, layers: 1, heads: 1, width: 2 });
-    expect(() => new Model(small).init(1, { dtype: "i32", shape: [2, 5] })).toThrow(
-      "gpt.transformer.wpe (learnedPositions): got f32[2,5,2]; expected at most 4 positions.",
-    );
+    const small = (positions: "learned" | "rotary") =>
+      new Model(gpt({ vocabSize: 8, blockSize: 4, layers: 1, heads: 1, width: 2, positions }));
+    const fault = "expected i32[N, T] of at most 4 tokens each.";
+    for (const positions of ["learned", "rotary"] as const) {
+      const { params } = small(positions).init(1, { dtype: "i32", shape: [2, 4] });
+      expect(() => small(positions).init(1, { dtype: "i32", shape: [2, 5] })).toThrow(`gpt: got i32[2,5]; ${fault}`);
+      expect(() => small(positions).outputOf(params, {}, { dtype: "u8", shape: [2, 5] })).toThrow(
+        `gpt: got u8[2,5]; ${fault}`,
+      );
+    }
+    expect(() => small("learned").init(1, { dtype: "f32", shape: [2, 4] })).toThrow(`gpt: got f32[2,4]; ${fault}`);
   });
 });

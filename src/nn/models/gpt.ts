@@ -1,4 +1,5 @@
-import { OptionError } from "../../core/errors.ts";
+import { type Aval, formatAval } from "../../core/dtype.ts";
+import { OptionError, ShapeError } from "../../core/errors.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import { gelu } from "../activations.ts";
 import type { AttentionMemory } from "../attention.ts";
@@ -51,7 +52,7 @@ export type GptOptions = {
  * `.h.0.mlp.c_fc`, `.h.0.mlp.c_proj`, `.ln_f`; `lm_head.weight` is `transformer.wte.weight` (`ties`). Weights start normal
  * with std 0.02, those of c_proj with 0.02 / sqrt(2 layers), biases at 0.
  *
- * Errors: OptionError when `heads` does not divide `width`; ShapeError for more than blockSize tokens.
+ * Errors: OptionError when `heads` does not divide `width`; ShapeError for more than blockSize tokens, or what is no tokens.
  * Source: Radford et al., "Language models are unsupervised multitask learners" (2019); Karpathy, nanoGPT.
  *
  * @example
@@ -75,7 +76,26 @@ export function gpt(options: GptOptions): Layer {
     ln_f: layerNorm({ bias }),
   });
   const net = sequential({ transformer, lm_head: linear(vocabSize, { bias: false, weightInit: small }) });
-  return { ...tie(net, { "lm_head.weight": "transformer.wte.weight" }), config: configOf("gpt", options) };
+  const tied = tie(net, { "lm_head.weight": "transformer.wte.weight" });
+  return {
+    ...tied,
+    config: configOf("gpt", options),
+    init(key, input, path = "gpt") {
+      checkTokens(input, blockSize);
+      return tied.init(key, input, path);
+    },
+    apply(params, x, ctx) {
+      checkTokens(x.aval, blockSize);
+      return tied.apply(params, x, ctx);
+    },
+  };
+}
+
+function checkTokens(tokens: Aval, blockSize: number): void {
+  const [, length = 0] = tokens.shape;
+  const isTokens = (tokens.dtype === "i32" || tokens.dtype === "u8") && tokens.shape.length === 2;
+  if (!isTokens || length > blockSize)
+    throw new ShapeError(`gpt: got ${formatAval(tokens)}; expected i32[N, T] of at most ${blockSize} tokens each.`);
 }
 
 type BlockSizes = {
