@@ -72,6 +72,34 @@ describe.each(tokenizers)("%s", (_, tokenizer) => {
   });
 });
 
+test("merges of short and of long words are the published procedure's", () => {
+  const tokenizer = trainBpe("abba abab baab abbaab ababab aabb bbaa".repeat(3), { vocabSize: 275, minFrequency: 1 });
+  const merges = tokenizer.config.kind === "bpe" ? tokenizer.config.merges.map((merge) => merge.split(" ")) : [];
+  expect(merges.length).toBeGreaterThan(12);
+  // Sennrich et al.: of all pairs in the word the one that was learned first, everywhere, until none is left.
+  const published = (word: string): string[] => {
+    let symbols = [...word];
+    for (;;) {
+      const pairs = new Set(symbols.slice(1).map((right, i) => `${symbols[i]} ${right}`));
+      const merge = merges.find(([left, right]) => pairs.has(`${left} ${right}`));
+      if (merge === undefined) return symbols;
+      const [left, right] = merge;
+      const next: string[] = [];
+      for (let i = 0; i < symbols.length; i++)
+        if (symbols[i] === left && symbols[i + 1] === right) next.push(`${left}${symbols[++i]}`);
+        else next.push(symbols[i] as string);
+      symbols = next;
+    }
+  };
+  void fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 130 }), (word) => {
+      const tokens = tokenizer.encode(word);
+      expect(Array.from(tokens, (token) => decodeText(tokenizer, [token]))).toEqual(published(word));
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test("pieces are the text, cut where GPT-2 cuts", () => {
   expect([...piecesOf("I'm  here\n\n 12ab!?")]).toEqual(["I", "'m", " ", " here", "\n\n", " 12", "ab", "!?"]);
   void fc.assert(
