@@ -122,7 +122,8 @@ export function recipeOf(flags: Given, file: Given): Recipe {
     throw new OptionError(`--${strict ? "" : "no-"}strict: got it without --weights; expected both.`, "strict");
   const processing = Object.fromEntries(
     PROCESSING.flatMap((name) => {
-      const value = merged[name] ?? (defaults as Readonly<Record<string, unknown>>)[name];
+      const value =
+        merged[name] ?? (isJson(optimizer) ? undefined : (defaults as Readonly<Record<string, unknown>>)[name]);
       return value === undefined ? [] : [[name, value]];
     }),
   );
