@@ -49,6 +49,8 @@ function network() {
   const { x, y } = tensors;
   const model = nn.model(modelOf(nn));
   const { params, buffers } = model.init(1, x.aval);
+  // First values are drawn when they are read: here, not while the step compiles.
+  mapTree(params, (/** @type {any} */ leaf) => leaf.data);
   const optimizer = optim.adam(1e-3);
   return {
     /** @param {any} state @param {any} _batch @param {any} ctx @param {any} data */

@@ -69,6 +69,18 @@ export const NETWORKS = {
     model: (nn) => nn.resnet20({ classes: 10 }),
     loss: crossEntropy,
   },
+  /** Measured for the time of its compilation. */
+  resnet18: {
+    title: "ResNet-18 (64 x 64)",
+    sizes: [8],
+    images: true,
+    layers: [],
+    input: (batch) => [batch, 3, 64, 64],
+    target: (batch) => [batch],
+    classes: 10,
+    model: (nn) => nn.resnet18({ classes: 10 }),
+    loss: crossEntropy,
+  },
   transformer: {
     title: `Transformer (2 layers, d ${WIDTH}, 4 heads, ${TOKENS} tokens)`,
     sizes: [32],

@@ -197,8 +197,8 @@ export function loadText({ median: middle, most, busy, notIdleBefore, samples })
   return `${state}: others kept ${fixed(middle)} processors busy (median), at most ${fixed(most)}.`;
 }
 
-/** @param {ReturnType<typeof summarizeStarts>} starts */
-export function formatStarts(starts) {
+/** @param {string} title @param {ReturnType<typeof summarizeStarts>} starts */
+export function formatStarts(title, starts) {
   const rows = starts
     .filter((row) => row.medianMs !== undefined)
     .map((row) => [
@@ -214,7 +214,7 @@ export function formatStarts(starts) {
   const notIdle = starts.reduce((sum, row) => sum + (row.notIdleBefore ?? 0), 0);
   const all = starts.reduce((sum, row) => sum + (row.starts ?? 0), 0);
   return [
-    "First loss of the CNN, batch 128, 1 thread: milliseconds from the start of the process (medians)",
+    `First loss of ${title}, 1 thread: milliseconds from the start of the process (medians)`,
     notIdle === 0 ? "  The machine was idle before each start." : `  NOT IDLE before ${notIdle} of ${all} starts.`,
     table(
       [["", "min", "whole", "import", "init", "compile", "step", "import+compile"], ...rows],

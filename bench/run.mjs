@@ -10,7 +10,7 @@ import { findTorch, INSTALL_TORCH, nodeOf } from "./engines.mjs";
 import { writeInputs } from "./inputs.mjs";
 import { describeMachine, IdleWatch } from "./machine.mjs";
 import { measure, measureStarts } from "./measure.mjs";
-import { isNetwork } from "./networks.mjs";
+import { isNetwork, NETWORKS } from "./networks.mjs";
 import { HELP, readOptions, UsageError } from "./options.mjs";
 import {
   bestRate,
@@ -149,13 +149,19 @@ async function bench(options) {
     );
   }
   if (options.only.includes("start")) {
-    const inputs = await writeInputs(options.dist, folder, "cnn", 128);
-    const workload = { kind: /** @type {const} */ ("cnn"), size: 128, threads: 1 };
-    const all = contendersFor(workload, inputs, { ...field, modes: ["reproducible"] });
-    // PyTorch's default layout: converting to another one only delays the first loss.
-    const contenders = all.filter(({ family, name }) => family === "downhill" || name.endsWith("contiguous fused"));
-    starts = summarizeStarts(await measureStarts(contenders, Math.min(options.rounds, 7), idle, progress));
-    say(`\n${formatStarts(starts)}`);
+    const startsOf = async (/** @type {"cnn" | "resnet18"} */ kind, /** @type {number} */ size) => {
+      const inputs = await writeInputs(options.dist, folder, kind, size);
+      const all = contendersFor({ kind, size, threads: 1 }, inputs, { ...field, modes: ["reproducible"] });
+      // PyTorch's default layout: converting to another one only delays the first loss.
+      const contenders = all.filter(
+        ({ family, name }) => family === "downhill" || (kind === "cnn" && name.endsWith("contiguous fused")),
+      );
+      const measured = await measureStarts(contenders, Math.min(options.rounds, 7), idle, progress);
+      const rows = summarizeStarts(measured);
+      say(`\n${formatStarts(`${NETWORKS[kind].title}, batch ${size}`, rows)}`);
+      return rows.map((row) => ({ kind, size, ...row }));
+    };
+    starts = [...(await startsOf("cnn", 128)), ...(await startsOf("resnet18", 8))];
   }
   const speedups = formatSpeedups(summaries);
   if (speedups) say(`\n${speedups}`);

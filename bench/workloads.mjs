@@ -29,7 +29,7 @@ export const KINDS = /** @type {const} */ ([
 export const GROUPS = /** @type {const} */ ([...KINDS, "update", "start"]);
 
 /** Samples that go through a network in one measured sample: about half a second for the slower contenders. */
-const SEEN = { cnn: 1280, mlp: 19_200, resnet20: 256, transformer: 96, lstm: 384 };
+const SEEN = { cnn: 1280, mlp: 19_200, resnet20: 256, resnet18: 16, transformer: 96, lstm: 384 };
 
 /**
  * @param {{ only: readonly string[], batches: readonly number[], threads: readonly number[] | undefined, quick: boolean }} options
