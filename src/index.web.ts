@@ -7,10 +7,10 @@ export * from "./index.ts";
 export { type WebBackend, type WebBackendOptions, webBackend } from "./web/default-backend.ts";
 
 /** `fit` on workers where the page is cross-origin isolated, else on the calling thread. */
-export const fit: FitFunction<WebBackendOptions> = fitWith(webBackend);
+export const fit: FitFunction<WebBackendOptions> = /* @__PURE__ */ fitWith(webBackend);
 
 /** `load` from an address or from bytes, on workers where the page is cross-origin isolated. */
-export const load: LoadFunction<LoadSource, WebBackendOptions> = loadWith(webBackend);
+export const load: LoadFunction<LoadSource, WebBackendOptions> = /* @__PURE__ */ loadWith(webBackend);
 
 /** A training step of your own, on workers where the page is cross-origin isolated. */
-export const compile: CompileFunction = compileWith(() => webBackend());
+export const compile: CompileFunction = /* @__PURE__ */ compileWith(() => webBackend());

@@ -216,7 +216,7 @@ test("configurations come back", () => {
     nn.multiLabelSoftMargin({ weight: [1, 2] }),
     nn.cosineEmbedding({ margin: 0.5, reduction: "sum" }),
     nn.tripletMargin({ margin: 2, p: 3, eps: 0, swap: true }),
-    nn.ctc({ blank: 1, zeroInfinity: true }),
+    nn.ctc({ blank: 1, batchFirst: true, zeroInfinity: true }),
     nn.weighted(nn.huber({ delta: 2 })),
   ];
   for (const { config } of given) expect(nn.lossFromConfig(JSON.parse(JSON.stringify(config))).config).toEqual(config);
@@ -241,6 +241,12 @@ test("options out of range are found when the loss is made", () => {
     ],
   ];
   for (const [make, text] of thrown) expect(make).toThrow(text);
+});
+
+test("arrays outside of a trace are no tensors", () => {
+  const huber = nn.huber as unknown as (...given: readonly unknown[]) => unknown;
+  expect(() => huber(rows, rows)).toThrow("huber: got an array; expected tensors, inside a trace, or options.");
+  expect(() => huber(1, 2)).toThrow("huber: got number; expected tensors, inside a trace, or options.");
 });
 
 test("shapes that do not fit name both", async () => {

@@ -8,6 +8,8 @@ import { type Given, type Loss, type LossValues, valueOrLoss } from "./loss.ts";
 export type CtcOptions = {
   /** The class that stands for no label. Default 0. */
   readonly blank?: number;
+  /** The log probabilities are f32[N, T, C], as models for `fit` give them, and not PyTorch's f32[T, N, C]. Default false. */
+  readonly batchFirst?: boolean;
   /** Loss and gradient 0, instead of an infinite loss, where the input is too short for its labels. Default false. */
   readonly zeroInfinity?: boolean;
   /** "mean" divides each loss by the number of labels, at least 1, and is over the examples, as PyTorch. Default "mean". */
@@ -28,7 +30,7 @@ export type CtcTarget<T = Tensor> = {
  * Connectionist temporal classification: -ln of the probability that the output, with repetitions merged and blanks dropped, is
  * the label sequence.
  *
- * logProbs f32[T, N, C], as `logSoftmax` gives them. The derivative is by the log probabilities: minus the probability that
+ * logProbs f32[T, N, C], or with `batchFirst` f32[N, T, C], as `logSoftmax` gives them. The derivative is by the log probabilities: minus the probability that
  * a step has that class. PyTorch hands out the derivative by the logits before a log softmax instead; through a log
  * softmax both are the same. Where no alignment is possible the loss is Infinity and its gradient 0 (PyTorch's is NaN).
  *
@@ -53,8 +55,9 @@ export function ctc(...given: Given<CtcOptions, Tensor, CtcTarget>): Loss<Tensor
 /** Stands for ln 0: finite, so that no difference of two is NaN, and no sum of real logarithms comes near. */
 const NEVER = -1e30;
 
-function ctcOf(logProbs: Tensor, target: CtcTarget, options: CtcOptions): LossValues {
-  const { blank = 0, zeroInfinity = false, reduction = "mean" } = options;
+function ctcOf(given: Tensor, target: CtcTarget, options: CtcOptions): LossValues {
+  const { blank = 0, batchFirst = false, zeroInfinity = false, reduction = "mean" } = options;
+  const logProbs = batchFirst && given.rank === 3 ? given.transpose([1, 0, 2]) : given;
   const { targets, inputLengths, targetLengths } = target;
   const [steps = 0, batch = 0, classes = 0] = logProbs.shape;
   const fits =
@@ -66,8 +69,8 @@ function ctcOf(logProbs: Tensor, target: CtcTarget, options: CtcOptions): LossVa
     [inputLengths, targetLengths].every(({ shape }) => sameShape(shape, [batch]));
   if (!fits)
     throw new ShapeError(
-      `ctc: got ${[logProbs, targets, inputLengths, targetLengths].map(({ aval }) => formatAval(aval)).join(", ")}; ` +
-        "expected log probabilities f32[T, N, C], targets i32[N, S], input and target lengths i32[N].",
+      `ctc: got ${[given, targets, inputLengths, targetLengths].map(({ aval }) => formatAval(aval)).join(", ")}; ` +
+        `expected log probabilities f32[${batchFirst ? "N, T" : "T, N"}, C], targets i32[N, S], input and target lengths i32[N].`,
     );
   if (blank >= classes)
     throw new OptionError(`ctc: got blank ${blank}; expected one of the ${classes} classes, from 0.`);

@@ -76,7 +76,7 @@ export const LOSSES: { readonly [kind: string]: (options: ConfigReader) => AnyLo
       ...o.booleans("swap"),
       ...marginOf(o),
     }),
-  ctc: (o) => ctc({ ...o.numbers("blank"), ...o.booleans("zeroInfinity"), ...reductionOf(o) }),
+  ctc: (o) => ctc({ ...o.numbers("blank"), ...o.booleans("batchFirst", "zeroInfinity"), ...reductionOf(o) }),
   weighted: (o) => weighted(lossFromConfig(o.record("loss"))) as AnyLoss,
 };
 

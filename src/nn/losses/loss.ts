@@ -1,10 +1,9 @@
 import { formatAval, type Shape, sameShape, sizeOf } from "../../core/dtype.ts";
-import { OptionError, ShapeError } from "../../core/errors.ts";
-import { array, type NestedNumbers } from "../../core/host-array.ts";
+import { OptionError, ShapeError, TraceError } from "../../core/errors.ts";
+import { array, HostArray, type NestedNumbers } from "../../core/host-array.ts";
 import { Tensor } from "../../ops/tensor.ts";
 import type { TensorTree } from "../../trace/grad.ts";
 import { configOf, type Json, type LayerConfig } from "../layer.ts";
-import type { Reduction } from "../reduction.ts";
 
 /** What a model is trained to make small. Write your own as `{ name, config, apply }`. */
 export interface Loss<Output extends TensorTree = Tensor, Target extends TensorTree = Tensor> {
@@ -60,6 +59,10 @@ export function valueOrLoss<
     check(options);
     return reduced(of(output, target, options), (options as AnyOptions).reduction);
   }
+  if (given.length > 1 || given[0] instanceof HostArray)
+    throw new TraceError(
+      `${name}: got ${given[0] instanceof HostArray ? "an array" : typeof given[0]}; expected tensors, inside a trace, or options. Wrap an array with x.constant(array(...)).`,
+    );
   const options = (given[0] ?? {}) as Options;
   if (options.reduction === "none")
     throw new OptionError(`${name}: got reduction "none"; expected "mean" or "sum" for a loss to train on.`);
@@ -161,5 +164,3 @@ export function expectFrom(op: string, name: string, value: number | undefined, 
   if (!Number.isFinite(value) || value < low || (open && value === low))
     throw new OptionError(`${op}: got ${name} ${value}; expected a number ${open ? "above" : "of at least"} ${low}.`);
 }
-
-export type { Reduction };
