@@ -6,7 +6,7 @@ import { evaluate } from "./evaluate.ts";
 import { optimizerHelp, scheduleHelp } from "./help.ts";
 import { listModels } from "./models.ts";
 import { listOptimizers, printOptimizers, showOptimizer } from "./optimizers.ts";
-import { defaultOf } from "./recipe.ts";
+import { defaultOf, TEXT_HELP } from "./recipe.ts";
 import { drawSchedules, parseReports, type ScheduleFlags } from "./schedule.ts";
 import { listSchedules, showSchedule } from "./schedules.ts";
 import type { Screen } from "./screen.ts";
@@ -49,7 +49,7 @@ function trainCommand(screen: Screen, done: (code: number) => void): Command {
   ] as const)
     for (const name of names)
       for (const option of optionsOf(name, SETTINGS[name] as Setting, hidden)) command.addOption(option);
-  command.addHelpText("after", () => `\n${optimizerHelp()}\n\n${scheduleHelp()}\n\n${EXAMPLES}`);
+  command.addHelpText("after", () => `\n${TEXT_HELP}\n\n${optimizerHelp()}\n\n${scheduleHelp()}\n\n${EXAMPLES}`);
   return command.action(async (data: string | undefined, options: Record<string, Value>) => {
     const given: Record<string, Value> = data === undefined ? {} : { data };
     for (const name of Object.keys(SETTINGS)) {

@@ -72,6 +72,13 @@ const TEXT_NAMES = [...Object.keys(TEXT_DEFAULTS), "vocab", "sample", "sampleEve
 const TEXT_TRAINING = { optimizer: "adamw", schedule: "warmup 5% | cosine", batchSize: 8, clipNorm: 1 } as const;
 const TEXT_RATES: Readonly<Record<string, number>> = { adamw: 2e-3, adam: 2e-3 };
 
+/** What `train --help` says of texts. */
+export const TEXT_HELP: string = [
+  "A text has defaults of its own:",
+  `  --optimizer ${TEXT_TRAINING.optimizer} --lr ${TEXT_RATES[TEXT_TRAINING.optimizer]} --schedule "${TEXT_TRAINING.schedule}"`,
+  `  --clip-norm ${TEXT_TRAINING.clipNorm} --batch-size ${TEXT_TRAINING.batchSize} --validation 0.1`,
+].join("\n");
+
 export function defaultOf(name: string): Value | undefined {
   return ({ ...TEXT_DEFAULTS, ...DEFAULTS } as Readonly<Record<string, Value>>)[name];
 }
