@@ -30,18 +30,18 @@ class Cifar(nn.Module):
         return self.classifier(self.features(x).flatten(1))
 
 
-def hidden(name, depth, batch_norm, x, classes=5):
-    config = {"kind": "vgg", "depth": depth, "batchNorm": batch_norm, "width": 8, "hidden": 12, "classes": classes, "dropout": 0}
-    make = lambda: Small(depth, 8, 12, classes, batch_norm)
-    return case(name, config, make, x, labels(classes, x.shape[0]), classes, 1 / 64, small=True)
+def hidden(name, depth, batch_norm, x, rate, classes=5):
+    config = {"kind": "vgg", "depth": depth, "batchNorm": batch_norm, "width": 4, "hidden": 12, "classes": classes, "dropout": 0}
+    make = lambda: Small(depth, 4, 12, classes, batch_norm)
+    return case(name, config, make, x, labels(classes, x.shape[0]), classes, rate, small=True)
 
 
 cifar = {"kind": "vgg", "depth": 11, "batchNorm": True, "head": "linear", "classes": 10}
 write(
     "vgg",
     [
-        hidden("vgg11, 8 channels", 11, False, images(2, 3, 34, 67)),
-        hidden("vgg16 with norms, 8 channels", 16, True, images(2, 3, 64, 64)),
+        hidden("vgg11, 4 channels", 11, False, images(2, 3, 34, 67), 1 / 64),
+        hidden("vgg13 with norms, 4 channels", 13, True, images(3, 3, 32, 32), 1 / 1024),
         case("vggSmall", cifar, lambda: Cifar(11), images(8, 3, 32, 32), labels(10, 8), 10, 1 / 1024),
     ],
 )
