@@ -234,6 +234,7 @@ test("options out of range are found when the loss is made", () => {
     [() => nn.multiMargin({ p: 3 as 2 }), "multiMargin: got p 3; expected 1 or 2."],
     [() => nn.tripletMargin({ p: 0 }), "tripletMargin: got p 0; expected a number above 0."],
     [() => nn.sigmoidFocal({ alpha: 2 }), "sigmoidFocal: got alpha 2; expected a number in [0, 1], or null."],
+    [() => nn.huber({ reduction: "average" as "mean" }), 'huber: got reduction "average"; expected mean, sum, none.'],
     [() => nn.ctc({ blank: -1 }), "ctc: got blank -1; expected a whole number of at least 0."],
     [
       () => nn.huber({ reduction: "none" }),

@@ -21,7 +21,7 @@ export type KlDivergenceOptions = {
 export function klDivergence(options?: KlDivergenceOptions): Loss;
 export function klDivergence(output: Tensor, target: Tensor, options?: KlDivergenceOptions): Tensor;
 export function klDivergence(...given: Given<KlDivergenceOptions>): Loss | Tensor {
-  return valueOrLoss("klDivergence", klDivergenceOf, given);
+  return valueOrLoss("klDivergence", klDivergenceOf, given, undefined, ["mean", "batchmean", "sum", "none"]);
 }
 
 function klDivergenceOf(x: Tensor, t: Tensor, { logTarget = false, reduction }: KlDivergenceOptions): LossValues {

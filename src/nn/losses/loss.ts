@@ -41,9 +41,12 @@ export type Given<Options, Output = Tensor, Target = Tensor> =
   | readonly [options?: Options | undefined]
   | readonly [output: Output, target: Target, options?: Options | undefined];
 
-type AnyOptions = { readonly reduction?: string; readonly [option: string]: unknown };
+const REDUCTIONS: readonly string[] = ["mean", "sum", "none"];
 
-/** A loss function as users call it: see `Given`. `check` throws OptionError for options out of range. */
+/**
+ * A loss function as users call it: see `Given`. `check` throws OptionError for options out of range. What is neither "sum" nor
+ * "none" among the `reductions` divides as the values say.
+ */
 export function valueOrLoss<
   Options extends { readonly reduction?: string },
   O extends TensorTree,
@@ -53,11 +56,18 @@ export function valueOrLoss<
   of: (output: O, target: T, options: Options) => LossValues,
   given: Given<Options, O, T>,
   check: (options: Options) => void = () => {},
+  reductions: readonly string[] = REDUCTIONS,
 ): Loss<O, T> | Tensor {
+  const checked = (options: Options): void => {
+    const { reduction = "mean" } = options;
+    if (!reductions.includes(reduction))
+      throw new OptionError(`${name}: got reduction "${reduction}"; expected ${reductions.join(", ")}.`);
+    check(options);
+  };
   if (isTensors(given[0])) {
     const [output, target, options = {} as Options] = given as readonly [O, T, Options?];
-    check(options);
-    return reduced(of(output, target, options), (options as AnyOptions).reduction);
+    checked(options);
+    return reduced(of(output, target, options), options.reduction);
   }
   if (given.length > 1 || given[0] instanceof HostArray)
     throw new TraceError(
@@ -66,7 +76,7 @@ export function valueOrLoss<
   const options = (given[0] ?? {}) as Options;
   if (options.reduction === "none")
     throw new OptionError(`${name}: got reduction "none"; expected "mean" or "sum" for a loss to train on.`);
-  check(options);
+  checked(options);
   return {
     name,
     config: configOf(name, options as { readonly [option: string]: Json | undefined }),
@@ -83,7 +93,6 @@ const isTensors = (given: unknown): boolean =>
   given instanceof Tensor ||
   (typeof given === "object" && given !== null && Object.values(given).some((each) => each instanceof Tensor));
 
-/** Unknown words count as "mean", which is what else there is. */
 function reduced(found: LossValues, reduction: string = "mean"): Tensor {
   const { values, weights } = found;
   if (reduction === "none") return values;
