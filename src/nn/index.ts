@@ -151,8 +151,8 @@ export type { Reduction } from "./reduction.ts";
 export { remat } from "./remat.ts";
 export { type RepeatOptions, repeat } from "./repeat.ts";
 export { sequential } from "./sequential.ts";
-export { type LoadedState, type LoadStateOptions, type StateDict, stripPrefix } from "./state-dict.ts";
 export { permute, pixelShuffle, pixelUnshuffle, reshape, unflatten } from "./shaping.ts";
+export { type LoadedState, type LoadStateOptions, type StateDict, stripPrefix } from "./state-dict.ts";
 export { type Ties, tie } from "./tie.ts";
 export {
   type DecoderInput,
