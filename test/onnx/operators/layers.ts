@@ -74,6 +74,43 @@ function meanVarianceNorm(call: Call): Tensor {
   return x.sub(x.mean(axes, { keepDims: true })).div(deviation.add(1e-9));
 }
 
+/** An output element's place among the inputs': which of ONNX's rules are ours. */
+function checkPlaces(call: Call, x: Tensor, factors: readonly number[], sizes: readonly number[] | undefined): void {
+  const mode = call.text("mode", "nearest");
+  const places = call.text(
+    "coordinate_transformation_mode",
+    call.node.operator === "Upsample" ? "asymmetric" : "half_pixel",
+  );
+  const rounding = call.text("nearest_mode", call.node.operator === "Upsample" ? "floor" : "round_prefer_floor");
+  const whole = factors.every((factor) => Number.isInteger(factor));
+  const floors = places === "asymmetric" && rounding === "floor";
+  const halves = whole && places === "half_pixel" && rounding === "round_prefer_floor";
+  if (mode === "nearest" && !floors && !halves)
+    throw new Unsupported("nearest elements by another rule than the floor");
+  if (mode === "linear" && !["half_pixel", "align_corners", "pytorch_half_pixel"].includes(places))
+    throw new Unsupported(`places of elements by ${places}`);
+  if (mode === "linear" && places === "pytorch_half_pixel" && sizes?.includes(1))
+    throw new Unsupported("the first element where one is left; PyTorch takes the middle");
+  if (places === "align_corners" && factors.some((factor, i) => !Number.isInteger((x.shape[i] as number) * factor)))
+    throw new Unsupported("corners of a size that is not whole");
+  if (mode === "cubic") throw new Unsupported("cubic interpolation");
+  if (x.rank !== 4 || factors[0] !== 1 || factors[1] !== 1)
+    throw new Unsupported("resizing other axes than an image's");
+}
+
+function resize(call: Call): Tensor {
+  const x = call.tensor(0);
+  const at = call.node.operator === "Upsample" ? 1 : 2;
+  const sizes = call.knownList(3);
+  const given = call.knownList(at) ?? [];
+  const factors = sizes ? sizes.map((size, i) => size / (x.shape[i] as number)) : given;
+  checkPlaces(call, x, factors, sizes);
+  const alignCorners = call.text("coordinate_transformation_mode", "half_pixel") === "align_corners";
+  const to = sizes ? { size: sizes.slice(2) } : { scaleFactor: factors.slice(2) };
+  const mode = call.text("mode", "nearest") === "nearest" ? "nearest" : "bilinear";
+  return applied(nn.upsample({ ...to, mode, alignCorners }), {}, x);
+}
+
 /** Without training, or where nothing is dropped, the value itself and a mask of ones. */
 function dropout(call: Call): Tensor[] {
   const x = call.tensor(0);
@@ -101,6 +138,8 @@ export const layerOperators: Operators = {
   LRN: localResponseNorm,
   MeanVarianceNormalization: meanVarianceNorm,
   GlobalAveragePool: globalAveragePool,
+  Resize: resize,
+  Upsample: resize,
   Dropout: dropout,
   Softmax: (call) => call.tensor(0).softmax(call.attribute("axis", -1)),
   LogSoftmax: (call) => call.tensor(0).logSoftmax(call.attribute("axis", -1)),
