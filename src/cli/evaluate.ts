@@ -24,7 +24,8 @@ export async function evaluate(screen: Screen, { run, data, dataDir }: EvaluateF
     // Of the text it was trained on, the end that was held out.
     const own = data === undefined ? configOf(run) : undefined;
     const file = data ?? dataOf(own, run);
-    const held = own === undefined ? undefined : typeof own.validation === "number" ? own.validation : VALIDATION;
+    const share = own === undefined ? 0 : typeof own.validation === "number" ? own.validation : VALIDATION;
+    const held = share === 0 ? undefined : share;
     const text = textToEvaluate(readText(file), file, model, held);
     const { loss = Number.NaN } = await model.evaluate(text);
     const of = held === undefined ? "" : "the held-out end of ";

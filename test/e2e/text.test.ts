@@ -97,6 +97,20 @@ describe.each(["byte", "bpe", "character"])("a text with the tokenizer %s", (tok
   });
 });
 
+test("evaluate reads another text, and what was trained with nothing held out", async () => {
+  writeFileSync(join(folder, "other.txt"), "The tree sat on the dog.\n".repeat(40));
+  const other = await downhill(folder, "evaluate", runIn("runs-byte"), "other.txt");
+  expect(other.stdout).toMatch(/^loss [\d.]+ \([\d.]+ bits a byte, perplexity [\d.]+\) on 1,000 tokens, other\.txt\n$/);
+  const known = await downhill(folder, "evaluate", runIn("runs-byte"));
+  const lossOf = (text: string): number => Number(/^loss ([\d.]+)/.exec(text)?.[1]);
+  expect(lossOf(other.stdout)).toBeGreaterThan(2 * lossOf(known.stdout));
+
+  const whole = await train("book.txt", "whole", "--validation", "0", "--epochs", "1");
+  expect(whole.stdout).not.toContain("Validation loss");
+  const evaluated = await downhill(folder, "evaluate", runIn("whole"));
+  expect(evaluated.stdout).toMatch(/tokens, book\.txt\n$/);
+}, 60_000);
+
 test("a run's config.json repeats it bit for bit", async () => {
   const again = await downhill(folder, "train", "--config", `${runIn("runs-bpe")}/config.json`, "--out", "again");
   expect(again.stderr).toBe("");
