@@ -22,7 +22,7 @@ contender, rounds interleaved, so that a machine that slows down slows all of th
   --no-torch           leave PyTorch out
   --rounds <n>         samples of each contender; default 11, of update rules 4
   --phases             how the step divides over sample, forward, backward and update
-  --save               write bench/results/<date>.json
+  --save               write bench/results/<date>.json, or <date>-2.json beside it
   --json               print that JSON instead of the tables
   --help
 

@@ -76,11 +76,12 @@ function revision() {
   }
 }
 
-/** @param {object} result @param {string} date */
+/** Beside earlier results of the day. @param {object} result @param {string} date */
 function save(result, date) {
   const folder = join(here, "results");
   mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${date}.json`);
+  let path = join(folder, `${date}.json`);
+  for (let i = 2; existsSync(path); i++) path = join(folder, `${date}-${i}.json`);
   writeFileSync(path, toJson(result));
   return path;
 }
