@@ -12,7 +12,7 @@ function cipher(k0: number, k1: number, x0: number, x1: number): void {
   const k2 = k0 ^ k1 ^ 0x1bd11bda;
   let a = (x0 + k0) | 0;
   let b = (x1 + k1) | 0;
-  // Written out: 3 times as fast as loops over the rotations.
+  // Written out: twice as fast as loops over the rotations.
   a = (a + b) | 0;
   b = ((b << 13) | (b >>> 19)) ^ a;
   a = (a + b) | 0;

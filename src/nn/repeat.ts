@@ -9,8 +9,8 @@ import { type BuffersByPath, childOf, configOf, expectCount, type Layer, type La
 
 export type RepeatOptions = {
   /**
-   * Compile the layer once and run it in a loop, which computes its inside again in the backward pass: compilation takes the
-   * time of one layer, memory that of the layers' inputs. Else as many copies are compiled. Default true.
+   * Compile the layer once and run it in a loop, which computes its inside again in the backward pass: less to compile, and
+   * memory for the layers' inputs alone. Else as many copies are compiled. Default true.
    */
   readonly scan?: boolean;
 };
