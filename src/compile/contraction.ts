@@ -99,7 +99,7 @@ function inPanels(lowering: Lowering, eq: Equation, view: View, width: number): 
 
 /**
  * The right operand's buffer and strides [..., k, n], and the step between panels where it lies in them: where its rows are not
- * contiguous, or so far apart that the cache cannot hold a panel of them (with 512 columns a product is a third faster).
+ * contiguous, or so far apart that the cache cannot hold a panel of them.
  */
 function columnsOf(lowering: Lowering, eq: Equation, view: View, rows: number): Strided & { readonly panel?: number } {
   const rank = view.shape.length;

@@ -88,6 +88,7 @@ export { type LayerNormOptions, layerNorm, type RmsNormOptions, rmsNorm } from "
 export { type LinearOptions, linear } from "./linear.ts";
 export { type LocalResponseNormOptions, localResponseNorm } from "./local-response-norm.ts";
 export * from "./losses/index.ts";
+export type { Reduction } from "./losses/loss.ts";
 export * as metrics from "./metrics/index.ts";
 export { accuracy, type Metric } from "./metrics/index.ts";
 export { Model, model, type PassOptions } from "./model.ts";
@@ -147,7 +148,6 @@ export {
   type RnnCellOptions,
   rnnCell,
 } from "./recurrent-cells.ts";
-export type { Reduction } from "./reduction.ts";
 export { remat } from "./remat.ts";
 export { type RepeatOptions, repeat } from "./repeat.ts";
 export { sequential } from "./sequential.ts";

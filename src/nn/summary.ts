@@ -2,6 +2,7 @@ import { bytesOf, sizeOf } from "../core/dtype.ts";
 import type { HostArray } from "../core/host-array.ts";
 import { leavesOf } from "../core/tree.ts";
 import type { Equation, Program } from "../ir/program.ts";
+import { movePrimitives } from "../ops/move.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { TensorTree } from "../trace/grad.ts";
 import type { Observer } from "./context.ts";
@@ -26,23 +27,13 @@ const LABEL_WIDTH = WIDTH - OUTPUT_WIDTH - PARAMETERS_WIDTH - FLOPS_WIDTH - ACTI
 
 /** Movement, choices of elements and random bits: no arithmetic on floats. */
 const FREE: ReadonlySet<string> = new Set([
+  ...movePrimitives.map(({ name }) => name),
   "alias",
   "stopGradient",
   "cast",
-  "full",
-  "array",
-  "iota",
-  "reshape",
-  "transpose",
-  "broadcast",
-  "slice",
-  "unslice",
-  "pad",
-  "flip",
-  "concatenate",
+  "select",
   "gather",
   "randomBits",
-  "select",
 ]);
 
 /** Floating-point operations of an equation: 2 for each multiply-add of a product, else 1 for each element it reads or makes. */

@@ -1,13 +1,14 @@
 import type { Tensor } from "../../ops/tensor.ts";
 import { customVjp } from "../../trace/grad.ts";
 import { softplus } from "../functional.ts";
-import { expectSameShape, type Reduction } from "../reduction.ts";
+import { expectSameShape } from "../targets.ts";
 import {
   constantFor,
   type Given,
   type Loss,
   type LossValues,
   type LossWeight,
+  type Reduction,
   TINY,
   valueOrLoss,
   weighed,

@@ -2,8 +2,8 @@ import { formatAval, sameShape } from "../../core/dtype.ts";
 import { OptionError, ShapeError } from "../../core/errors.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import { customVjp } from "../../trace/grad.ts";
-import { classAxisOf, labelsFor, type Reduction } from "../reduction.ts";
-import { classWeights, type Given, type Loss, type LossValues, valueOrLoss } from "./loss.ts";
+import { classAxisOf, labelsFor } from "../targets.ts";
+import { classWeights, type Given, type Loss, type LossValues, type Reduction, valueOrLoss } from "./loss.ts";
 
 /** The label that counts nowhere, unless another is named. */
 export const IGNORED = -100;

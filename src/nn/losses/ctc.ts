@@ -2,8 +2,7 @@ import { formatAval, sameShape } from "../../core/dtype.ts";
 import { OptionError, ShapeError } from "../../core/errors.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import { scan } from "../../trace/control.ts";
-import type { Reduction } from "../reduction.ts";
-import { type Given, type Loss, type LossValues, valueOrLoss } from "./loss.ts";
+import { type Given, type Loss, type LossValues, type Reduction, valueOrLoss } from "./loss.ts";
 
 export type CtcOptions = {
   /** The class that stands for no label. Default 0. */

@@ -1,5 +1,5 @@
 import type { Tensor } from "../../ops/tensor.ts";
-import { expectSameShape } from "../reduction.ts";
+import { expectSameShape } from "../targets.ts";
 import { type Given, type Loss, type LossValues, timesLog, valueOrLoss } from "./loss.ts";
 
 export type KlDivergenceOptions = {

@@ -2,7 +2,7 @@ import { formatAval } from "../../core/dtype.ts";
 import { OptionError, ShapeError } from "../../core/errors.ts";
 import { Tensor } from "../../ops/tensor.ts";
 import { customVjp } from "../../trace/grad.ts";
-import { expectSameShape, type Reduction } from "../reduction.ts";
+import { expectSameShape } from "../targets.ts";
 import {
   clampAtZero,
   expectFinite,
@@ -10,6 +10,7 @@ import {
   type Given,
   type Loss,
   type LossValues,
+  type Reduction,
   signsFor,
   TINY,
   valueOrLoss,

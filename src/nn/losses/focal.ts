@@ -1,9 +1,17 @@
 import { OptionError } from "../../core/errors.ts";
 import type { Tensor } from "../../ops/tensor.ts";
-import { classAxisOf, expectSameShape, labelsFor, type Reduction } from "../reduction.ts";
+import { classAxisOf, expectSameShape, labelsFor } from "../targets.ts";
 import { binaryValues } from "./binary-cross-entropy.ts";
 import { IGNORED } from "./cross-entropy.ts";
-import { classWeights, expectFrom, type Given, type Loss, type LossValues, valueOrLoss } from "./loss.ts";
+import {
+  classWeights,
+  expectFrom,
+  type Given,
+  type Loss,
+  type LossValues,
+  type Reduction,
+  valueOrLoss,
+} from "./loss.ts";
 
 export type SigmoidFocalOptions = {
   /** The weight of positive examples, 1 - alpha that of negative ones; null: none. Default 0.25. */

@@ -20,6 +20,9 @@ export interface Loss<Output extends TensorTree = Tensor, Target extends TensorT
   values?(output: Output, target: Target): LossValues;
 }
 
+/** What becomes of the values of each example. */
+export type Reduction = "mean" | "sum" | "none";
+
 /** A loss of whatever output and target: every `Loss` is one. */
 export type AnyLoss = Loss<never, never>;
 

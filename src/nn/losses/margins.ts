@@ -2,7 +2,7 @@ import { formatAval, sameShape } from "../../core/dtype.ts";
 import { OptionError, ShapeError } from "../../core/errors.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import { logSigmoid, softplus } from "../functional.ts";
-import { classAxisOf, expectSameShape, labelsFor, type Reduction } from "../reduction.ts";
+import { classAxisOf, expectSameShape, labelsFor } from "../targets.ts";
 import {
   clampAtZero,
   classWeights,
@@ -10,6 +10,7 @@ import {
   type Given,
   type Loss,
   type LossValues,
+  type Reduction,
   signsFor,
   valueOrLoss,
 } from "./loss.ts";

@@ -2,8 +2,8 @@ import { formatAval } from "../../core/dtype.ts";
 import { ShapeError } from "../../core/errors.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import { customVjp } from "../../trace/grad.ts";
-import { expectSameShape, type Reduction } from "../reduction.ts";
-import { expectFrom, type Given, type Loss, type LossValues, timesLog, valueOrLoss } from "./loss.ts";
+import { expectSameShape } from "../targets.ts";
+import { expectFrom, type Given, type Loss, type LossValues, type Reduction, timesLog, valueOrLoss } from "./loss.ts";
 
 export type ErrorOptions = {
   /** Default "mean", over all elements. */

@@ -2,7 +2,7 @@ import { formatAval, sizeOf } from "../../core/dtype.ts";
 import { OptionError, ShapeError } from "../../core/errors.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import { IGNORED } from "../losses/cross-entropy.ts";
-import { classAxisOf, labelsFor } from "../reduction.ts";
+import { classAxisOf, labelsFor } from "../targets.ts";
 import {
   alike,
   builtIn,

@@ -3,7 +3,7 @@ import { OptionError, ShapeError } from "../../core/errors.ts";
 import type { HostArray } from "../../core/host-array.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import { IGNORED } from "../losses/cross-entropy.ts";
-import { classAxisOf, labelsFor } from "../reduction.ts";
+import { classAxisOf, labelsFor } from "../targets.ts";
 import type { ThresholdOptions } from "./accuracy.ts";
 import {
   alike,

@@ -4,7 +4,7 @@ import { Tensor } from "../../ops/tensor.ts";
 import type { TensorTree } from "../../trace/grad.ts";
 import { crossEntropy, IGNORED } from "../losses/cross-entropy.ts";
 import type { Loss } from "../losses/loss.ts";
-import { classAxisOf, labelsFor } from "../reduction.ts";
+import { classAxisOf, labelsFor } from "../targets.ts";
 import {
   alike,
   builtIn,

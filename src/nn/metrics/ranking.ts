@@ -1,7 +1,7 @@
 import type { HostArray } from "../../core/host-array.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import { IGNORED } from "../losses/cross-entropy.ts";
-import { classAxisOf, labelsFor } from "../reduction.ts";
+import { classAxisOf, labelsFor } from "../targets.ts";
 import {
   alike,
   builtIn,

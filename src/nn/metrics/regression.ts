@@ -1,7 +1,7 @@
 import { sizeOf } from "../../core/dtype.ts";
 import type { HostArray } from "../../core/host-array.ts";
 import type { Tensor } from "../../ops/tensor.ts";
-import { expectSameShape } from "../reduction.ts";
+import { expectSameShape } from "../targets.ts";
 import { builtIn, countTensor, expectChoice, type Metric, rowsOf, sumOf } from "./metric.ts";
 
 /** mean |output - target| over all elements. */

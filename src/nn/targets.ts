@@ -2,9 +2,6 @@ import { formatAval, normalizeAxis, sameShape } from "../core/dtype.ts";
 import { ShapeError } from "../core/errors.ts";
 import type { Tensor } from "../ops/tensor.ts";
 
-/** What becomes of the values of each example. */
-export type Reduction = "mean" | "sum" | "none";
-
 /** The axis of classes: 1, or 0 of a single example f32[C], as PyTorch, unless another is named. */
 export function classAxisOf(op: string, scores: Tensor, named?: number): number {
   if (scores.dtype !== "f32" || scores.rank === 0)
