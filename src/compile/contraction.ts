@@ -8,7 +8,7 @@ import {
   type Buffer,
   type ContractKernel,
   type ContractPart,
-  PANEL,
+  type PanelWidth,
   TILE_ROWS,
   type View,
 } from "./kernel.ts";
@@ -51,6 +51,11 @@ type Strided = { readonly buffer: Buffer; readonly strides: readonly number[]; r
 const axis = (size: number, a: number, b: number, c: number): Axis => ({ size, a, b, c });
 const at = (view: Strided, i: number): number => view.strides[i] as number;
 
+/** Pairs of vectors are found where they are stored side by side: where c's columns lie apart there are none. */
+export function panelFor(lowering: Lowering, parts: readonly Pick<ContractPart, "n">[]): PanelWidth {
+  return parts.every(({ n }) => n.c === 1) ? lowering.arena.panel : 8;
+}
+
 function push(
   lowering: Lowering,
   eq: Equation,
@@ -59,9 +64,11 @@ function push(
   c: Strided,
   parts: readonly ContractPart[],
   images: ContractKernel["images"] = null,
+  panel: PanelWidth = panelFor(lowering, parts),
 ): void {
   lowering.push({
     kind: "contract",
+    panel,
     name: `${eq.primitive} ${c.buffer.name}`,
     phase: eq.phase,
     a: a.buffer,
@@ -101,13 +108,19 @@ function inPanels(lowering: Lowering, eq: Equation, view: View, width: number): 
  * The right operand's buffer and strides [..., k, n], and the step between panels where it lies in them: where its rows are not
  * contiguous, or so far apart that the cache cannot hold a panel of them.
  */
-function columnsOf(lowering: Lowering, eq: Equation, view: View, rows: number): Strided & { readonly panel?: number } {
+function columnsOf(
+  lowering: Lowering,
+  eq: Equation,
+  view: View,
+  rows: number,
+  width: PanelWidth,
+): Strided & { readonly panel?: number } {
   const rank = view.shape.length;
   const [k, n] = [view.shape[rank - 2] as number, view.shape[rank - 1] as number];
   const contiguous = n === 1 || at(view, rank - 1) === 1;
-  if (contiguous && (n <= PANEL || rows < WIDE || k * at(view, rank - 2) <= NEAR)) return view;
-  const { buffer, strides } = inPanels(lowering, eq, view, PANEL);
-  return { buffer, strides: [...strides.slice(0, -3), PANEL, 1], offset: 0, panel: k * PANEL };
+  if (contiguous && (n <= width || rows < WIDE || k * at(view, rank - 2) <= NEAR)) return view;
+  const { buffer, strides } = inPanels(lowering, eq, view, width);
+  return { buffer, strides: [...strides.slice(0, -3), width, 1], offset: 0, panel: k * width };
 }
 
 /** Rows that pass over all columns before the next: those of c and a stay in the second-level cache meanwhile. */
@@ -145,7 +158,8 @@ function lowerDot(lowering: Lowering, eq: Equation): void {
   const rows = c.shape[m] as number;
   const columns = c.shape[n] as number;
   const depth = a.shape[n] as number;
-  const b = columnsOf(lowering, eq, turned ? transposed(left) : right, rows);
+  const width = at(c, n) === 1 ? lowering.arena.panel : 8;
+  const b = columnsOf(lowering, eq, turned ? transposed(left) : right, rows, width);
   const far = a.strides[m] === 1 && columns >= WIDE && rows >= WIDE && depth * at(a, n) > NEAR;
   const packed = far ? inPanels(lowering, eq, transposed(a), TILE_ROWS) : null;
   const source: Strided = packed ?? a;
@@ -174,6 +188,8 @@ function lowerDot(lowering: Lowering, eq: Equation): void {
     b,
     c,
     rowBlocks(rows, packed !== null).map((block) => part(...block)),
+    null,
+    width,
   );
 }
 

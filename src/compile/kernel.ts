@@ -83,13 +83,16 @@ export type ContractPart = {
   readonly offsetA: number;
   readonly offsetB: number;
   readonly offsetC: number;
-  /** Set where b lies in panels of PANEL columns: elements from one panel to the next. Else all columns lie n.b apart. */
+  /** Set where b lies in panels of the kernel's `panel` columns: elements from one to the next. Else all columns lie n.b apart. */
   readonly panelB?: number;
 };
 
-/** Rows of a and columns of b that a register tile covers: 12 sums of 4 columns, 2 vectors of b and one of a in 16 registers. */
+/**
+ * Columns of b that a register tile covers: with TILE_ROWS rows of a that is 12 sums, 2 vectors of b and one of a in 16 registers.
+ * 16 is for engines that join pairs of vectors into one of twice the width.
+ */
+export type PanelWidth = 8 | 16;
 export const TILE_ROWS = 6;
-export const PANEL = 8;
 
 export type ContractKernel = {
   readonly kind: "contract";
@@ -99,6 +102,7 @@ export type ContractKernel = {
   readonly b: Buffer;
   readonly c: Buffer;
   readonly parts: readonly ContractPart[];
+  readonly panel: PanelWidth;
   /**
    * Where set, work goes by image: the first outer axis is the batch. With a `chunk`, the batch is the first k axis instead: it is cut
    * into chunks of that many images, each with its own copy of c (chunkStride elements apart), added in order by a kernel that

@@ -13,16 +13,19 @@ import {
 import type { Equation, Program, Var } from "../ir/program.ts";
 import type { Source } from "../ops/primitive.ts";
 import { primitiveOf } from "../ops/table.ts";
-import type { Buffer, Home, Kernel, Layout, Node, View } from "./kernel.ts";
+import type { Buffer, Home, Kernel, Layout, Node, PanelWidth, View } from "./kernel.ts";
 import { layoutOf, viewStrides } from "./layout.ts";
 import { type Analysis, analyse, isTemplate, isView, splitMap, withBorderCopies } from "./materialize.ts";
 
 /** Buffers and variable numbers shared by a program and those nested in it. */
 export class Arena {
   readonly buffers: Buffer[] = [];
+  /** Columns of a product's register tile. */
+  readonly panel: PanelWidth;
   private nextVariable: number;
 
-  constructor(program: Program) {
+  constructor(program: Program, panel: PanelWidth = 8) {
+    this.panel = panel;
     let last = 0;
     const visit = (p: Program): void => {
       for (const input of p.inputs) last = Math.max(last, input.value.id);

@@ -225,6 +225,7 @@ export function productsAndOutput(
   const count = tiles.tilesHigh * tiles.tilesWide;
   lowering.push({
     kind: "contract",
+    panel: lowering.arena.panel,
     name: `${eq.primitive} ${m.buffer.name}`,
     phase: eq.phase,
     a: v.buffer,
@@ -271,6 +272,7 @@ export function weightProducts(
   const [from, to] = [v.shape[4] as number, z.shape[4] as number];
   lowering.push({
     kind: "contract",
+    panel: lowering.arena.panel,
     name: `${eq.primitive} ${sums.buffer.name}`,
     phase: eq.phase,
     a: v.buffer,

@@ -15,6 +15,7 @@ export const candidates: readonly Candidate[] = [
   { name: "reference", create: () => referenceBackend(), reproducible: false },
   { name: "wasm, the calling thread", create: () => wasmBackend(), reproducible: true },
   { name: "wasm, 2 threads", create: () => wasmBackend({ threads: 2, spawn: spawnThread }), reproducible: true },
+  { name: "wasm, wide", create: () => wasmBackend({ wide: true }), reproducible: true },
   ...(hasRelaxedSimd()
     ? [{ name: "wasm, fused", create: () => wasmBackend({ mode: "fast" }), reproducible: false }]
     : []),

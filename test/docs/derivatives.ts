@@ -63,7 +63,10 @@ function largest(cells: readonly string[]): string {
 
 export async function derivativeTable(current: string): Promise<string> {
   const printed = cellsOf(current);
-  const backends = candidates.map(({ name, create }) => ({ name, backend: create() }));
+  // The wide form has the bits of the others.
+  const backends = candidates
+    .filter(({ name }) => name !== "wasm, wide")
+    .map(({ name, create }) => ({ name, backend: create() }));
   const columns: Column[] = [
     { head: RULE, floor: FLOOR_OF_DIFFERENCES, errors: errorsOfRule },
     ...backends.map(({ name, backend }) => onBackend(name, backend)),

@@ -1,4 +1,4 @@
-import type { Axis } from "../../compile/kernel.ts";
+import type { Axis, PanelWidth } from "../../compile/kernel.ts";
 
 /** A slice of k this long keeps a panel of b in the first-level cache while all rows pass over it. */
 const K_BLOCK = 384;
@@ -28,10 +28,11 @@ export function mergeAxes(axes: readonly Axis[]): Axis[] {
   return out;
 }
 
-export function panelsOf(columns: number): Panel[] {
+export function panelsOf(columns: number, width: PanelWidth): Panel[] {
   const panels: Panel[] = [];
   let start = 0;
-  for (; columns - start >= 8; start += 8) panels.push({ start, vectors: 2, columns: 8 });
+  for (const wide of width === 16 ? [16, 8] : [8])
+    for (; columns - start >= wide; start += wide) panels.push({ start, vectors: wide / 4, columns: wide });
   if (columns - start >= 4) {
     panels.push({ start, vectors: 1, columns: 4 });
     start += 4;

@@ -1,4 +1,4 @@
-import { type Axis, type ContractKernel, type ContractPart, PANEL, TILE_ROWS } from "../../compile/kernel.ts";
+import { type Axis, type ContractKernel, type ContractPart, type PanelWidth, TILE_ROWS } from "../../compile/kernel.ts";
 import type { FuncBuilder } from "./asm/module.ts";
 import { type Panel, type Row, rowRuns } from "./contract-plan.ts";
 import type { Target } from "./kernel-code.ts";
@@ -8,8 +8,11 @@ export type ContractOptions = {
   readonly fused: boolean;
 };
 
-/** Rows of a register tile by the vectors of its columns. */
-const ROWS: Readonly<Record<number, number>> = { 2: TILE_ROWS, 1: 8, 0: 4 };
+/** Rows of a register tile by the vectors of its columns, for either width of panels. */
+const ROWS: Readonly<Record<PanelWidth, Readonly<Record<number, number>>>> = {
+  8: { 2: TILE_ROWS, 1: 8, 0: 4 },
+  16: { 4: TILE_ROWS, 2: 2 * TILE_ROWS, 1: 8, 0: 4 },
+};
 const UNROLL = 4;
 const FULL_UNROLL = 40;
 /** Writes the loops over panels, rows and k of one part, down to the register tile. */
@@ -19,6 +22,7 @@ export class PartWriter {
   private readonly inside: readonly Axis[];
   private readonly added: readonly Axis[];
   private readonly fused: boolean;
+  private readonly width: PanelWidth;
   private readonly baseA: number;
   private readonly baseB: number;
   private readonly baseC: number;
@@ -37,6 +41,7 @@ export class PartWriter {
     this.inside = inside;
     this.added = added;
     this.fused = options.fused;
+    this.width = kernel.panel;
     this.baseA = target.address(kernel.a) + 4 * part.offsetA;
     this.baseB = target.address(kernel.b) + 4 * part.offsetB;
     this.baseC = target.address(kernel.c) + 4 * part.offsetC;
@@ -44,24 +49,24 @@ export class PartWriter {
 
   /** From one column of b to the one `columns` on; both begin a panel, or lie in the same. */
   private offsetB(columns: number): number {
-    const { n, panelB = PANEL * n.b } = this.part;
-    return Math.floor(columns / PANEL) * panelB + (columns % PANEL) * n.b;
+    const { n, panelB = this.width * n.b } = this.part;
+    return Math.floor(columns / this.width) * panelB + (columns % this.width) * n.b;
   }
 
   /** The panel whose number is in `index`: full ones share code. */
   onePanel(panels: readonly Panel[], index: number, pa: number, pb: number, pc: number): void {
     const { f } = this;
-    const full = panels.filter((p) => p.vectors === 2).length;
+    const full = panels.filter((p) => p.columns === this.width).length;
     const wide = (): void => {
       f.get(pb)
         .get(index)
-        .i32(4 * this.offsetB(PANEL))
+        .i32(4 * this.offsetB(this.width))
         .op("i32.mul")
         .op("i32.add")
         .set(pb);
       f.get(pc)
         .get(index)
-        .i32(32 * this.part.n.c)
+        .i32(4 * this.width * this.part.n.c)
         .op("i32.mul")
         .op("i32.add")
         .set(pc);
@@ -119,7 +124,7 @@ export class PartWriter {
     // Outside: slices of k add into c, panel by panel inside each, so that a slice of a stays in cache.
     this.repeat(this.added, pa, pb, pc, (round) => {
       const first = round ?? start;
-      const full = panels.filter((p) => p.vectors === 2);
+      const full = panels.filter((p) => p.columns === this.width);
       const [b, c] = [f.local("i32"), f.local("i32")];
       f.get(pb).set(b);
       f.get(pc).set(c);
@@ -138,7 +143,7 @@ export class PartWriter {
         f.i32(full.length).set(count);
         f.loop((again) => {
           this.rows(full[0] as Panel, pa, b, c, first);
-          advance(PANEL);
+          advance(this.width);
           f.get(count).i32(1).op("i32.sub").tee(count).brIf(again);
         });
         f.release(count);
@@ -220,7 +225,7 @@ export class PartWriter {
   /** All rows of one panel. */
   private rows(panel: Panel, pa: number, pb: number, pc: number, first: number | null): void {
     const { f } = this;
-    const { outer, runs } = rowRuns(this.part.m, ROWS[panel.vectors] as number);
+    const { outer, runs } = rowRuns(this.part.m, ROWS[this.width][panel.vectors] as number);
     const [a, c] = [f.local("i32"), f.local("i32")];
     f.get(pa).set(a);
     f.get(pc).set(c);

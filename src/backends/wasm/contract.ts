@@ -45,7 +45,7 @@ function emitByImage(
   const { outside, inside } = splitK(chunk > 0 ? part.k.slice(1) : part.k);
   const writer = new PartWriter(f, target, kernel, part, inside, chunk > 0 ? [] : outside, options);
   const nested = chunk > 0 ? [...mergeAxes(outer), ...outside] : mergeAxes(outer);
-  const panels = panelsOf(part.n.size);
+  const panels = panelsOf(part.n.size, kernel.panel);
   const image = f.local("i32");
   const first = chunk > 0 ? f.local("i32") : null;
   f.get(LOW).set(image);
@@ -98,7 +98,7 @@ function emitByTile(
   const { outside, inside } = splitK(part.k);
   const outerAxes = mergeAxes(part.outer);
   const outerCount = outerAxes.reduce((n, a) => n * a.size, 1);
-  const panels = panelsOf(part.n.size);
+  const panels = panelsOf(part.n.size, kernel.panel);
   const byPanel = outerCount < OUTER_JOBS;
   const writer = new PartWriter(f, target, kernel, part, inside, outside, options);
   const jobs = byPanel ? outerCount * panels.length : outerCount;

@@ -35,6 +35,11 @@ export type WasmOptions = {
    * the bits then depend on the engine.
    */
   readonly mode?: "reproducible" | "fast";
+  /**
+   * Kernels in the form that V8 joins into vectors of twice the width when its flag `--experimental-wasm-revectorize` is on (Node 24
+   * and later; downhill/node sets it where `wide` is asked for). The bits are the same. Without the flag they are slower. Default false.
+   */
+  readonly wide?: boolean;
 };
 
 /** True where the engine compiles `f32x4.relaxed_madd`. */
@@ -71,6 +76,7 @@ class WasmBackend implements Backend {
   readonly memory: Memory;
   readonly crew: Crew;
   readonly fused: boolean;
+  readonly wide: boolean;
   nextProgram = 0;
 
   constructor(options: WasmOptions, threads: number) {
@@ -79,6 +85,7 @@ class WasmBackend implements Backend {
       ? new WorkerCrew(options.spawn, this.memory.memory, threads)
       : new InlineCrew(this.memory.memory);
     this.fused = options.mode === "fast" && hasRelaxedSimd();
+    this.wide = options.wide === true;
   }
 
   createStore(): WasmStore {
@@ -242,7 +249,7 @@ class WasmExecutable implements Executable {
     this.store = store;
     const { memory } = backend;
     const simple = simplify(program);
-    const arena = new Arena(simple);
+    const arena = new Arena(simple, backend.wide ? 16 : 8);
     const lowering = new Lowering(arena, simple, new Map(), (path) => store.orderOf(path));
     const fixed = new Map<Buffer, number>();
     const stateBuffers = new Map<string, Buffer>();
