@@ -8,6 +8,7 @@ import {
   type Buffer,
   type ContractKernel,
   type ContractPart,
+  type PackKernel,
   type PanelWidth,
   TILE_ROWS,
   type View,
@@ -85,23 +86,13 @@ const NEAR = 4096;
 const WIDE = 32;
 
 /** A matrix [..., k, x], of which tiles read `width` neighbours in x at a time, copied so that these lie side by side. */
-function inPanels(lowering: Lowering, eq: Equation, view: View, width: number): Strided {
-  const rank = view.shape.length;
-  const [k, x] = [view.shape[rank - 2] as number, view.shape[rank - 1] as number];
-  const [stepK, stepX] = [at(view, rank - 2), at(view, rank - 1)];
-  const outer = view.shape.slice(0, -2);
-  const aval = { dtype: "f32", shape: [...outer, Math.ceil(x / width), k, width] } as const;
-  const packed = viewOf(lowering.buffer(`${view.buffer.name}.panels`, aval));
-  const copy = (first: number, count: number, columns: number): void => {
-    const shape = [...outer, count, k, columns];
-    const strides = [...view.strides.slice(0, -2), width * stepX, stepK, stepX];
-    const from = { ...view, shape, strides, offset: view.offset + first * width * stepX };
-    copyView(lowering, eq, from, { ...packed, shape, offset: first * k * width });
-  };
-  const full = Math.floor(x / width);
-  if (full > 0) copy(0, full, width);
-  if (x % width > 0) copy(full, 1, x % width);
-  return packed;
+function inPanels(lowering: Lowering, eq: Equation, source: View, width: PackKernel["width"]): Strided {
+  const rank = source.shape.length;
+  const [k, x] = [source.shape[rank - 2] as number, source.shape[rank - 1] as number];
+  const aval = { dtype: "f32", shape: [...source.shape.slice(0, -2), Math.ceil(x / width), k, width] } as const;
+  const target = lowering.buffer(`${source.buffer.name}.panels`, aval);
+  lowering.push({ kind: "pack", name: `pack ${source.buffer.name}`, phase: eq.phase, source, target, width });
+  return viewOf(target);
 }
 
 /**
@@ -123,8 +114,8 @@ function columnsOf(
   return { buffer, strides: [...strides.slice(0, -3), width, 1], offset: 0, panel: k * width };
 }
 
-/** Rows that pass over all columns before the next: those of c and a stay in the second-level cache meanwhile. */
-const ROW_BLOCK = 16 * TILE_ROWS;
+/** Rows that pass over all columns before the next: those of a stay in the first-level cache meanwhile. */
+const ROW_BLOCK = 8 * TILE_ROWS;
 
 /** The rows in `count` blocks of `size` from `first` on; of `tiles` each block is whole ones, but for one of the rows left over. */
 function rowBlocks(rows: number, tiles: boolean): (readonly [first: number, count: number, size: number])[] {

@@ -148,6 +148,19 @@ export type SweepKernel = {
   }[];
 };
 
+/**
+ * Copies a matrix [..., k, x] into panels of `width` neighbours in x: row k of panel p begins at element (p * depth + k) * width, so
+ * that a tile reads one contiguous run. The last panel may be narrower; its rows lie `width` apart all the same.
+ */
+export type PackKernel = {
+  readonly kind: "pack";
+  readonly name: string;
+  readonly phase: Phase;
+  readonly source: View;
+  readonly target: Buffer;
+  readonly width: typeof TILE_ROWS | PanelWidth;
+};
+
 /** Sets a whole buffer to a value. */
 export type FillKernel = {
   readonly kind: "fill";
@@ -168,7 +181,15 @@ export type CopyKernel = {
   readonly targetStep: number;
 };
 
-export type Kernel = MapKernel | SweepKernel | ReduceKernel | ContractKernel | ScatterKernel | FillKernel | CopyKernel;
+export type Kernel =
+  | MapKernel
+  | SweepKernel
+  | ReduceKernel
+  | ContractKernel
+  | PackKernel
+  | ScatterKernel
+  | FillKernel
+  | CopyKernel;
 
 /**
  * Kernels that work image by image and meet only inside an image: all of them run for one image before the next, so that what they

@@ -102,6 +102,11 @@ function formatKernel(kernel: Kernel): string[] {
         `  ${kernel.c.name}:${formatAval(kernel.c)} = ${kernel.a.name} x ${kernel.b.name}${kernel.images ? `, by image${kernel.images.chunk > 0 ? `, in sums of ${kernel.images.chunk}` : ""}` : ""}`,
         ...kernel.parts.map((p) => `  outer ${axes(p.outer)}, m ${axes(p.m)}, n ${p.n.size}, k ${axes(p.k)}`),
       ];
+    case "pack":
+      return [
+        head,
+        `  ${kernel.target.name}:${formatAval(kernel.target)} = ${kernel.source.buffer.name} in panels of ${kernel.width}`,
+      ];
     case "fill":
       return [head];
     case "copy":

@@ -19,6 +19,8 @@ export function touches(kernel: Kernel): { readonly reads: readonly Buffer[]; re
       return { reads: [...kernel.operands.map((o) => o.buffer), kernel.target.buffer], writes: [kernel.target.buffer] };
     case "contract":
       return { reads: [kernel.a, kernel.b], writes: [kernel.c] };
+    case "pack":
+      return { reads: [kernel.source.buffer], writes: [kernel.target] };
     case "fill":
       return { reads: [], writes: [kernel.target] };
     case "copy":

@@ -45,7 +45,7 @@ test("what is the same in every round of a scan is computed before it, and slice
     });
   });
   const [before = "", inside = ""] = got.kernels.split(/^loop /m);
-  expect(before).toMatch(/map copy .*state\.w\.panels/);
-  expect(inside).not.toContain("copy state.w");
+  expect(before).toMatch(/pack state\.w/);
+  expect(inside).not.toContain("pack state.w");
   expect(got.kernels).not.toContain(".xs0");
 });

@@ -48,6 +48,9 @@ const cases: readonly (readonly [string, Function, readonly HostArray[]])[] = [
     // Several blocks of rows, rows and columns left over, and both operands packed.
     [197, 131, 75],
     [38, 205, 193],
+    // Every width of what is left over of panels of 6, 8 and 16, and of blocks of 4 and 16 along k.
+    ...[1, 2, 3, 4, 5].map((left) => [36 + left, 128 + 3 * left, 96 + left]),
+    ...[6, 7, 9, 10, 11, 12, 13, 14, 15].map((left) => [48, 144 + left, 96 + left]),
   ].map(
     ([m, k, n]) =>
       [

@@ -7,6 +7,7 @@ import { emitContract } from "./contract.ts";
 import type { KernelCode, Target } from "./kernel-code.ts";
 import { emitMap, emitScatter } from "./map.ts";
 import { bytesOfBuffer } from "./memory-plan.ts";
+import { emitPack } from "./pack.ts";
 import { emitReduce } from "./reduce.ts";
 import { emitSweep } from "./sweep.ts";
 
@@ -114,6 +115,8 @@ function emitKernel(
       return [emitScatter(module, target, kernel)];
     case "contract":
       return emitContract(module, target, kernel, { fused: options.fused });
+    case "pack":
+      return [emitPack(module, target, kernel)];
     default:
       // Fills and copies are single instructions of the driver.
       return [];
