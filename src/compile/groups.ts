@@ -26,7 +26,7 @@ export type Group =
     }
   | { readonly kind: "template"; readonly eq: Equation };
 
-/** What a root reads from memory: variable ids, and whether each is read at the root's own index alone. */
+/** What a root reads from memory: variable ids, and whether each is read at the root's own index alone; below 0 an equation's windows. */
 type Reads = ReadonlyMap<number, boolean>;
 
 const MAX_ROOTS = 12;
@@ -128,7 +128,10 @@ function readsOf(lowering: Lowering, value: Var, whole: boolean): Map<number, bo
       found.set(v.id, (found.get(v.id) ?? true) && pointwise);
       return;
     }
-    for (const input of (eq as Equation).inputs) visit(input, pointwise && isElementwise(eq as Equation), false);
+    const through = eq as Equation;
+    // A pooling's outputs read the same windows.
+    if (through.outputs.length > 1) found.set(-1 - (through.outputs[0] as Var).id, pointwise);
+    for (const input of through.inputs) visit(input, pointwise && isElementwise(through), false);
   };
   visit(value, true, !whole && lowering.analysis.definition.has(value.id));
   return found;

@@ -216,6 +216,9 @@ function chooseStored(
     }
     if (eq.primitive === "maxPool" || eq.primitive === "sumPool") {
       const { window, stride } = eq.params as unknown as PoolParams;
+      // A byte for each window, instead of its values kept until the backward pass.
+      const [, position] = eq.outputs;
+      if (position && uses(position) > 0) stored.add(position.id);
       if ((window[0] > stride[0] || window[1] > stride[1]) && costOf(eq.inputs[0] as Var) >= 3)
         store(eq.inputs[0] as Var);
     }

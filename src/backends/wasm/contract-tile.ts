@@ -15,6 +15,8 @@ const ROWS: Readonly<Record<PanelWidth, Readonly<Record<number, number>>>> = {
 };
 const UNROLL = 4;
 const FULL_UNROLL = 40;
+/** Elements of b that stay in the first-level cache beside what else a tile touches. */
+const NEAR_B = 4096;
 /** Writes the loops over panels, rows and k of one part, down to the register tile. */
 export class PartWriter {
   private readonly f: FuncBuilder;
@@ -120,45 +122,60 @@ export class PartWriter {
 
   /** `start` is a local that is 1 where c begins at 0 and 0 where it is added to; null: c begins at 0. */
   allPanels(panels: readonly Panel[], pa: number, pb: number, pc: number, start: number | null): void {
-    const { f } = this;
+    const depth = this.inside.reduce((product, { size }) => product * size, 1);
+    if (this.added.length === 0 && panels.length > 1 && depth * this.part.n.size <= NEAR_B) {
+      this.rows(panels, pa, pb, pc, start);
+      return;
+    }
     // Outside: slices of k add into c, panel by panel inside each, so that a slice of a stays in cache.
     this.repeat(this.added, pa, pb, pc, (round) => {
       const first = round ?? start;
-      const full = panels.filter((p) => p.columns === this.width);
-      const [b, c] = [f.local("i32"), f.local("i32")];
-      f.get(pb).set(b);
-      f.get(pc).set(c);
-      const advance = (columns: number): void => {
-        f.get(b)
-          .i32(4 * this.offsetB(columns))
-          .op("i32.add")
-          .set(b);
-        f.get(c)
-          .i32(4 * columns * this.part.n.c)
-          .op("i32.add")
-          .set(c);
-      };
-      if (full.length > 0) {
-        const count = f.local("i32");
-        f.i32(full.length).set(count);
-        f.loop((again) => {
-          this.rows(full[0] as Panel, pa, b, c, first);
-          advance(this.width);
-          f.get(count).i32(1).op("i32.sub").tee(count).brIf(again);
-        });
-        f.release(count);
-      }
-      for (const panel of panels.slice(full.length)) {
-        this.rows(panel, pa, b, c, first);
-        advance(panel.columns);
-      }
-      f.release(b);
-      f.release(c);
+      this.throughPanels(panels, pb, pc, (panel, b, c) => this.rows([panel], pa, b, c, first));
     });
   }
 
+  /** Calls `body` with each panel's pointers into b and c: full panels share code. */
+  private throughPanels(
+    panels: readonly Panel[],
+    pb: number,
+    pc: number,
+    body: (panel: Panel, b: number, c: number) => void,
+  ): void {
+    const { f } = this;
+    const full = panels.filter((p) => p.columns === this.width);
+    const [b, c] = [f.local("i32"), f.local("i32")];
+    f.get(pb).set(b);
+    f.get(pc).set(c);
+    const advance = (columns: number): void => {
+      f.get(b)
+        .i32(4 * this.offsetB(columns))
+        .op("i32.add")
+        .set(b);
+      f.get(c)
+        .i32(4 * columns * this.part.n.c)
+        .op("i32.add")
+        .set(c);
+    };
+    if (full.length > 0) {
+      const count = f.local("i32");
+      f.i32(full.length).set(count);
+      f.loop((again) => {
+        body(full[0] as Panel, b, c);
+        advance(this.width);
+        f.get(count).i32(1).op("i32.sub").tee(count).brIf(again);
+      });
+      f.release(count);
+    }
+    for (const panel of panels.slice(full.length)) {
+      body(panel, b, c);
+      advance(panel.columns);
+    }
+    f.release(b);
+    f.release(c);
+  }
+
   private panel(panel: Panel, pa: number, pb: number, pc: number): void {
-    this.repeat(this.added, pa, pb, pc, (first) => this.rows(panel, pa, pb, pc, first));
+    this.repeat(this.added, pa, pb, pc, (first) => this.rows([panel], pa, pb, pc, first));
   }
 
   /** Runs over axes by moving the pointers; `first` is a local that is 1 in the first round, or null where there is one round. */
@@ -222,10 +239,11 @@ export class PartWriter {
     f.release(count);
   }
 
-  /** All rows of one panel. */
-  private rows(panel: Panel, pa: number, pb: number, pc: number, first: number | null): void {
+  /** All rows of some panels: of several, a tile's rows of each before the next rows, so that c is written in whole lines. */
+  private rows(panels: readonly Panel[], pa: number, pb: number, pc: number, first: number | null): void {
     const { f } = this;
-    const { outer, runs } = rowRuns(this.part.m, ROWS[this.width][panel.vectors] as number);
+    const limit = Math.min(...panels.map(({ vectors }) => ROWS[this.width][vectors] as number));
+    const { outer, runs } = rowRuns(this.part.m, limit);
     const [a, c] = [f.local("i32"), f.local("i32")];
     f.get(pa).set(a);
     f.get(pc).set(c);
@@ -253,7 +271,7 @@ export class PartWriter {
               { local: ra, stride: (x) => x.a },
               { local: rc, stride: (x) => x.c },
             ],
-            () => this.tile(run.rows, panel, ra, pb, rc, first),
+            () => this.tiles(run.rows, panels, ra, pb, rc, first),
           );
           f.release(ra);
           f.release(rc);
@@ -262,6 +280,22 @@ export class PartWriter {
     );
     f.release(a);
     f.release(c);
+  }
+
+  private tiles(
+    rows: readonly Row[],
+    panels: readonly Panel[],
+    pa: number,
+    pb: number,
+    pc: number,
+    first: number | null,
+  ): void {
+    const [panel] = panels as readonly [Panel];
+    if (panels.length === 1) {
+      this.tile(rows, panel, pa, pb, pc, first);
+      return;
+    }
+    this.throughPanels(panels, pb, pc, (each, b, c) => this.tile(rows, each, pa, b, c, first));
   }
 
   private tile(rows: readonly Row[], panel: Panel, pa: number, pb: number, pc: number, first: number | null): void {
