@@ -1,6 +1,7 @@
 import type { Aval, HostData } from "../core/dtype.ts";
 import type { HostArray } from "../core/host-array.ts";
 import type { Phase, Program } from "../ir/program.ts";
+import type { PlacedKernel } from "./placed-kernels.ts";
 
 /** Values of a program's `feed` inputs for `steps` steps: for each path, steps x elements, row-major. */
 export type Feeds = Readonly<Record<string, HostData>>;
@@ -8,8 +9,33 @@ export type Feeds = Readonly<Record<string, HostData>>;
 /** `result` outputs of a call: for each path, steps x elements, row-major. */
 export type Results = Readonly<Record<string, HostData>>;
 
+/** A kernel's part of an instrumented call. */
+export type KernelTime = PlacedKernel & {
+  /** Calls of its functions, on all threads. */
+  readonly calls: number;
+  /** How often it ran as a whole: more than once a step in a loop. */
+  readonly runs: number;
+  /** Milliseconds, added up over the threads. */
+  readonly ms: number;
+};
+
+/** Where the time of an instrumented call went. Milliseconds are added up over the threads. */
+export type KernelTimes = {
+  readonly threads: number;
+  /** In the order in which they stand in the step. */
+  readonly kernels: readonly KernelTime[];
+  /** Waiting for one another. */
+  readonly waitMs: number;
+  /** What is neither that nor a kernel: the order of calls itself. */
+  readonly otherMs: number;
+  /** What one reading of the clock takes; it is not in the other figures. */
+  readonly tickMs: number;
+};
+
 export type RunReport = {
   readonly results: Results;
+  /** Where `kernels` was asked for. */
+  readonly kernelTimes?: KernelTimes;
   /** Milliseconds of each phase in the one instrumented step of this call, if there was one. */
   readonly timeByPhase?: Readonly<Record<Phase, number>>;
 };
@@ -17,6 +43,8 @@ export type RunReport = {
 export type RunOptions = {
   /** Instrument the first step of the call: equal bits, times by phase. Default false. */
   readonly timed?: boolean;
+  /** Time each kernel of the call's steps: equal bits, and a little slower. Left out by a backend that has none. Default false. */
+  readonly kernels?: boolean;
 };
 
 /** Holds state and data; the train, tail, evaluation and prediction programs bind to one store. */

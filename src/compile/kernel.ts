@@ -14,6 +14,15 @@ export type Layout = {
   readonly border: boolean;
 };
 
+/** What a kernel is for: an operation of the program, which may take several kernels, and the layers that asked for it. */
+export type Origin = {
+  readonly operation: string;
+  /** As errors call the layer, e.g. `sequential.3 (linear)`; empty outside of layers. */
+  readonly site: string;
+  /** Operations of a product or convolution by the direct algorithm, whatever algorithm computes it; else 0. */
+  readonly flops: number;
+};
+
 /** Who owns a buffer's memory. `arena` memory is reused by liveness; the others keep theirs. */
 export type Home =
   | { readonly kind: "store"; readonly path: string }
@@ -181,7 +190,7 @@ export type CopyKernel = {
   readonly targetStep: number;
 };
 
-export type Kernel =
+export type Kernel = (
   | MapKernel
   | SweepKernel
   | ReduceKernel
@@ -189,7 +198,8 @@ export type Kernel =
   | PackKernel
   | ScatterKernel
   | FillKernel
-  | CopyKernel;
+  | CopyKernel
+) & { readonly origin?: Origin };
 
 /**
  * Kernels that work image by image and meet only inside an image: all of them run for one image before the next, so that what they

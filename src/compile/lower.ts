@@ -5,6 +5,7 @@ import { lowerControl } from "./control-flow.ts";
 import { type Group, type GroupRoot, groupRoots } from "./groups.ts";
 import type { Node, View } from "./kernel.ts";
 import { Expressions, flatten, type Lowering, orderedLoops, type Target } from "./lowering.ts";
+import { originOf } from "./origin.ts";
 import { lowerReduction } from "./reduction.ts";
 import { lowerScatter } from "./scatter.ts";
 import { countOf, SETTLE_MASK } from "./settle.ts";
@@ -14,7 +15,10 @@ const SMALLEST_NORMAL_BITS = 0x0080_0000;
 /** Lowers a whole program to nodes. Targets are written last, each after all that reads what it replaces. */
 export function lowerProgram(lowering: Lowering, targets: readonly Target[]): readonly Node[] {
   lowering.prepare();
-  for (const group of groupRoots(lowering, targets)) emitGroup(lowering, group);
+  for (const group of groupRoots(lowering, targets)) {
+    lowering.origin = originOf(lowering, group);
+    emitGroup(lowering, group);
+  }
   return lowering.nodes;
 }
 

@@ -13,7 +13,7 @@ import {
 import type { Equation, Program, Var } from "../ir/program.ts";
 import type { Source } from "../ops/primitive.ts";
 import { primitiveOf } from "../ops/table.ts";
-import type { Buffer, Home, Kernel, Layout, Node, PanelWidth, View } from "./kernel.ts";
+import type { Buffer, Home, Kernel, Layout, Node, Origin, PanelWidth, View } from "./kernel.ts";
 import { layoutOf, viewStrides } from "./layout.ts";
 import { type Analysis, analyse, isTemplate, isView, splitMap, withBorderCopies } from "./materialize.ts";
 
@@ -80,6 +80,8 @@ export class Lowering {
   readonly nodes: Node[] = [];
   /** Variables that can be read from memory. */
   readonly views: Map<number, View> = new Map();
+  /** Of the kernels that are pushed now. */
+  origin: Origin | undefined;
   private readonly prefix: string;
 
   constructor(
@@ -162,7 +164,8 @@ export class Lowering {
   }
 
   push(kernel: Kernel): void {
-    this.nodes.push({ kind: "kernel", kernel });
+    const { origin } = this;
+    this.nodes.push({ kind: "kernel", kernel: origin ? { ...kernel, origin } : kernel });
   }
 
   viewOfVar(v: Var): View {

@@ -44,7 +44,10 @@ export function backward(
     accumulate(output, cotangents[i] as Tensor);
   });
 
+  /** What a derivative computes, it computes for the layer whose derivative it is. */
+  const { scope } = tracer.root;
   for (let i = end - 1; i >= start; i--) {
+    tracer.root.scope = tracer.equations[i]?.site ?? scope;
     const range = ranges.get(i + 1);
     if (range) {
       const gs = range.outputs.map((output) => found.get(output.variable.id) ?? null);
@@ -77,5 +80,6 @@ export function backward(
       });
     }
   }
+  tracer.root.scope = scope;
   return wrt.map((t) => found.get(t.variable.id) ?? null);
 }

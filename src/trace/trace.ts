@@ -245,7 +245,9 @@ export function replay(tracer: Tracer, program: Program, inputs: readonly Tensor
   });
   const at = (v: Var): Tensor => values.get(v.id) as Tensor;
   const offset = tracer.equations.length;
+  const { scope } = tracer.root;
   for (const eq of program.equations) {
+    tracer.root.scope = eq.site || scope;
     const nested = eq.programs && { programs: eq.programs, rule: tracer.root.rules.get(eq) };
     const out = tracer.emit(
       eq.primitive,
@@ -258,6 +260,7 @@ export function replay(tracer: Tracer, program: Program, inputs: readonly Tensor
       values.set(v.id, out[i] as Tensor);
     });
   }
+  tracer.root.scope = scope;
   for (const range of tracer.root.ranges.get(program.equations) ?? [])
     tracer.customRanges.push({
       ...range,

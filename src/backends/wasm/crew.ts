@@ -1,4 +1,5 @@
 import { TrainingError } from "../../core/errors.ts";
+import type { Ticks } from "./kernel-clock.ts";
 
 /** Moments (in milliseconds) at which the phases of an instrumented step began: [phase, time] pairs. */
 export type Marks = readonly (readonly [phase: number, time: number])[];
@@ -9,10 +10,35 @@ export interface Crew {
   load(id: number, module: WebAssembly.Module): void;
   unload(id: number): void;
   run(id: number, steps: number, timed: boolean): Promise<Marks>;
+  /** As `run`, of a program that calls `tick` with numbers below `slots`; answers each thread's. */
+  clock(id: number, steps: number, slots: number): Promise<readonly Ticks[]>;
   close(): Promise<void>;
 }
 
 type Run = (thread: number, threads: number, steps: number, timed: number) => void;
+
+type Clock = { readonly tick: (slot: number) => void; reset(slots: number): Ticks };
+
+/** Sent as text, so it may name nothing outside itself. */
+export function makeClock(): Clock {
+  let ms = new Float64Array(0);
+  let ticks = new Float64Array(0);
+  let last = 0;
+  return {
+    tick: (slot) => {
+      const now = performance.now();
+      ms[slot] = (ms[slot] as number) + now - last;
+      ticks[slot] = (ticks[slot] as number) + 1;
+      last = now;
+    },
+    reset: (slots) => {
+      ms = new Float64Array(slots);
+      ticks = new Float64Array(slots);
+      last = performance.now();
+      return { ms, ticks };
+    },
+  };
+}
 
 /** Runs on the calling thread. */
 export class InlineCrew implements Crew {
@@ -20,6 +46,7 @@ export class InlineCrew implements Crew {
   private readonly memory: WebAssembly.Memory;
   private readonly programs = new Map<number, Run>();
   private marks: [number, number][] = [];
+  private readonly times = makeClock();
 
   constructor(memory: WebAssembly.Memory) {
     this.memory = memory;
@@ -29,7 +56,8 @@ export class InlineCrew implements Crew {
     const mark = (phase: number): void => {
       this.marks.push([phase, performance.now()]);
     };
-    const instance = new WebAssembly.Instance(module, { env: { memory: this.memory, mark } });
+    const { tick } = this.times;
+    const instance = new WebAssembly.Instance(module, { env: { memory: this.memory, mark, tick } });
     this.programs.set(id, instance.exports.run as unknown as Run);
   }
 
@@ -41,6 +69,12 @@ export class InlineCrew implements Crew {
     this.marks = [];
     (this.programs.get(id) as Run)(0, 1, steps, timed ? 1 : 0);
     return this.marks;
+  }
+
+  async clock(id: number, steps: number, slots: number): Promise<readonly Ticks[]> {
+    const found = this.times.reset(slots);
+    (this.programs.get(id) as Run)(0, 1, steps, 0);
+    return [found];
   }
 
   async close(): Promise<void> {
@@ -65,17 +99,26 @@ type Order =
   | { readonly type: "start"; readonly memory: WebAssembly.Memory; readonly thread: number; readonly threads: number }
   | { readonly type: "load"; readonly id: number; readonly module: WebAssembly.Module }
   | { readonly type: "unload"; readonly id: number }
-  | { readonly type: "run"; readonly id: number; readonly steps: number; readonly timed: boolean };
+  | {
+      readonly type: "run";
+      readonly id: number;
+      readonly steps: number;
+      readonly timed: boolean;
+      readonly slots: number;
+    };
 
-type Reply = { readonly marks: Marks; readonly error?: string };
+type Reply = { readonly marks: Marks; readonly ticks?: Ticks; readonly error?: string };
 
 /**
  * What a worker does. Sent as text, so it may name nothing outside itself.
  */
-export function workerLoop(port: {
-  post(message: unknown): void;
-  onMessage(listener: (message: Order) => void): void;
-}): void {
+export function workerLoop(
+  port: {
+    post(message: unknown): void;
+    onMessage(listener: (message: Order) => void): void;
+  },
+  { tick, reset }: Clock,
+): void {
   let memory: WebAssembly.Memory;
   let thread = 0;
   let threads = 1;
@@ -90,12 +133,13 @@ export function workerLoop(port: {
           const mark = (phase: number): void => {
             marks.push([phase, performance.now()]);
           };
-          const instance = new WebAssembly.Instance(order.module, { env: { memory, mark } });
+          const instance = new WebAssembly.Instance(order.module, { env: { memory, mark, tick } });
           programs.set(order.id, instance.exports.run as unknown as Run);
         } else {
           marks = [];
+          const ticks = order.slots > 0 ? reset(order.slots) : undefined;
           (programs.get(order.id) as Run)(thread, threads, order.steps, order.timed ? 1 : 0);
-          port.post({ marks });
+          port.post(ticks ? { marks, ticks } : { marks });
         }
       } catch (error) {
         port.post({ marks: [], error: String(error) });
@@ -108,14 +152,15 @@ export function workerLoop(port: {
 export class WorkerCrew implements Crew {
   readonly threads: number;
   private readonly workers: readonly WorkerHandle[];
-  private settle: { readonly resolve: (marks: Marks) => void; readonly reject: (error: Error) => void } | null = null;
+  private settle: { readonly resolve: (replies: Reply[]) => void; readonly reject: (error: Error) => void } | null =
+    null;
   private waiting = 0;
-  private marks: Marks = [];
+  private replies: Reply[] = [];
   private lost: Error | null = null;
 
   constructor(spawn: Spawn, memory: WebAssembly.Memory, threads: number) {
     this.threads = threads;
-    this.workers = Array.from({ length: threads }, () => spawn(workerLoop.toString()));
+    this.workers = Array.from({ length: threads }, () => spawn(`(port) => (${workerLoop})(port, (${makeClock})())`));
     this.workers.forEach((worker, thread) => {
       worker.onMessage((message) => this.reply(thread, message as Reply));
       worker.onError((error) => this.fail(error));
@@ -136,13 +181,13 @@ export class WorkerCrew implements Crew {
     return settle;
   }
 
-  private reply(thread: number, { marks, error }: Reply): void {
-    if (error !== undefined) {
-      this.fail(new Error(error));
+  private reply(thread: number, reply: Reply): void {
+    if (reply.error !== undefined) {
+      this.fail(new Error(reply.error));
       return;
     }
-    if (thread === 0) this.marks = marks;
-    if (--this.waiting === 0) this.finish()?.resolve(this.marks);
+    this.replies[thread] = reply;
+    if (--this.waiting === 0) this.finish()?.resolve(this.replies);
   }
 
   load(id: number, module: WebAssembly.Module): void {
@@ -153,16 +198,27 @@ export class WorkerCrew implements Crew {
     for (const worker of this.workers) worker.post({ type: "unload", id } satisfies Order);
   }
 
-  run(id: number, steps: number, timed: boolean): Promise<Marks> {
+  async run(id: number, steps: number, timed: boolean): Promise<Marks> {
+    const [first] = await this.order({ type: "run", id, steps, timed, slots: 0 });
+    return first?.marks ?? [];
+  }
+
+  async clock(id: number, steps: number, slots: number): Promise<readonly Ticks[]> {
+    const replies = await this.order({ type: "run", id, steps, timed: false, slots });
+    return replies.flatMap(({ ticks }) => ticks ?? []);
+  }
+
+  private order(order: Order): Promise<readonly Reply[]> {
     if (this.lost) return Promise.reject(this.lost);
     if (this.settle)
       return Promise.reject(new TrainingError("run: a call is still under way; await it before the next one."));
     this.waiting = this.threads;
+    this.replies = [];
     return new Promise((resolve, reject) => {
       this.settle = { resolve, reject };
       for (const worker of this.workers) {
         worker.hold();
-        worker.post({ type: "run", id, steps, timed } satisfies Order);
+        worker.post(order);
       }
     });
   }

@@ -4,6 +4,7 @@ import { bytesOf } from "../../core/dtype.ts";
 import type { Phase } from "../../ir/program.ts";
 import { type FuncBuilder, ModuleBuilder } from "./asm/module.ts";
 import { emitContract } from "./contract.ts";
+import { KernelClock } from "./kernel-clock.ts";
 import type { KernelCode, Target } from "./kernel-code.ts";
 import { emitMap, emitScatter } from "./map.ts";
 import { bytesOfBuffer } from "./memory-plan.ts";
@@ -48,6 +49,8 @@ export type DriverOptions = {
   readonly threads: number;
   readonly maxPages: number;
   readonly fused: boolean;
+  /** Calls the imported `tick` around every kernel; the results are the same. */
+  readonly clocked: boolean;
 };
 
 /** Bytes of a set of counters that surely suffices for these nodes. */
@@ -65,6 +68,7 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", 1, options.maxPages, options.shared);
   const mark = module.importFunc("env", "mark", ["i32"], []);
+  const tick = options.clocked ? module.importFunc("env", "tick", ["i32"], []) : null;
   const target: Target = {
     address: places.address,
     scratch: places.scratch,
@@ -90,7 +94,8 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
   };
   emit(nodes);
   const run = module.func("run", ["i32", "i32", "i32", "i32"], []);
-  new Sequence(run, code, places, barrier, mark, options.threads).run(nodes);
+  const clock = tick === null ? null : new KernelClock(run, tick, nodes);
+  new Sequence(run, code, places, barrier, mark, options.threads, clock).run(nodes);
   module.export("run", run);
   return module;
 }
@@ -193,6 +198,7 @@ class Sequence {
   /** Local: where this step's set of counters begins. */
   private readonly claimSet: number;
   private readonly mark: number;
+  private readonly clock: KernelClock | null;
   private pending: Touch[] = [];
   private phase: Phase | null = null;
 
@@ -203,6 +209,7 @@ class Sequence {
     barrier: number | null,
     mark: number,
     threads: number,
+    clock: KernelClock | null,
   ) {
     this.f = f;
     this.code = code;
@@ -211,6 +218,7 @@ class Sequence {
     this.threads = threads;
     this.claimSet = f.local("i32");
     this.mark = mark;
+    this.clock = clock;
   }
 
   run(nodes: readonly Node[]): void {
@@ -220,6 +228,7 @@ class Sequence {
     const { claims, claimBytes } = this.places;
     // Two sets of counters in turn: while one is in use, the first thread zeroes the other.
     f.i32(0).op("i32.load", claims).set(this.claimSet);
+    this.clock?.start();
     f.loop((again) => {
       if (this.threads > 1)
         this.serial(() =>
@@ -265,6 +274,7 @@ class Sequence {
           .get(this.claimSet)
           .op("i32.sub")
           .set(this.claimSet);
+      this.clock?.other();
       this.wait();
       this.markPhase(null);
       f.i32(0).set(TIMED);
@@ -278,7 +288,10 @@ class Sequence {
   }
 
   private wait(): void {
-    if (this.barrier !== null) this.f.get(THREADS).op("call", this.barrier);
+    if (this.barrier !== null) {
+      this.f.get(THREADS).op("call", this.barrier);
+      this.clock?.waited();
+    }
     this.pending = [];
   }
 
@@ -466,6 +479,7 @@ class Sequence {
     const scratch = f.local("i32");
     f.get(THREAD).i32(this.places.scratchBytes).op("i32.mul").i32(this.places.scratchStart).op("i32.add").set(scratch);
     const image = f.local("i32");
+    this.clock?.enter(kernels[0] as Kernel);
     const all = (body: (low: number, high: number) => void): void => {
       if (this.threads > 1) this.share(images, grain, body);
       else this.whole(images, body);
@@ -474,8 +488,10 @@ class Sequence {
       f.get(low).set(image);
       f.loop((again) => {
         for (const kernel of kernels)
-          for (const { func } of this.code.get(kernel) as readonly KernelCode[])
+          for (const { func } of this.code.get(kernel) as readonly KernelCode[]) {
             f.get(image).get(image).i32(1).op("i32.add").get(scratch).op("call", func.index);
+            this.clock?.leave(kernel);
+          }
         f.get(image).i32(1).op("i32.add").tee(image).get(high).op("i32.lt_s").brIf(again);
       });
     });
@@ -487,29 +503,38 @@ class Sequence {
     const { f } = this;
     this.markPhase(kernel.phase);
     const touched = (serial: boolean): Touch[] => this.touched([kernel], serial);
+    this.clock?.enter(kernel);
     if (kernel.kind === "copy") {
       this.meet(touched(true));
-      this.serial(() => this.copy(kernel, index));
+      this.serial(() => {
+        this.copy(kernel, index);
+        this.clock?.leave(kernel);
+      });
       return;
     }
     if (kernel.kind === "fill") {
       this.meet(touched(true));
       const { target } = kernel;
-      this.serial(() =>
-        f
-          .i32(this.places.address(target))
+      this.serial(() => {
+        f.i32(this.places.address(target))
           .i32(0)
           .i32(target.layout.size * bytesOf(target.dtype))
-          .op("memory.fill"),
-      );
+          .op("memory.fill");
+        this.clock?.leave(kernel);
+      });
       return;
     }
     const grain = kernel.kind === "contract" ? Math.max(1, kernel.images?.chunk ?? 1) : 1;
     for (const { func, jobs, work } of this.code.get(kernel) as readonly KernelCode[]) {
       const parallel = this.threads > 1 && jobs > 1 && work >= PARALLEL_WORK;
       this.meet(touched(!parallel));
-      if (parallel) this.share(jobs, grain, (low, high) => f.get(low).get(high).i32(0).op("call", func.index));
-      else this.serial(() => f.i32(0).i32(jobs).i32(0).op("call", func.index));
+      const call = (range: () => void): void => {
+        range();
+        f.i32(0).op("call", func.index);
+        this.clock?.leave(kernel);
+      };
+      if (parallel) this.share(jobs, grain, (low, high) => call(() => f.get(low).get(high)));
+      else this.serial(() => call(() => f.i32(0).i32(jobs)));
     }
   }
 

@@ -21,6 +21,7 @@ import type { Input, Phase, Program } from "../../ir/program.ts";
 import { ModuleBuilder } from "./asm/module.ts";
 import { type Crew, InlineCrew, type Marks, type Spawn, WorkerCrew } from "./crew.ts";
 import { buildModule, CLAIM_BYTES, claimBytesOf, PHASES } from "./driver.ts";
+import { addTicks, readTicks, slotCount, type Ticks } from "./kernel-clock.ts";
 import { MAX_PAGES, Memory, megabytes, type Region } from "./memory.ts";
 import { bytesOfBuffer, planMemory } from "./memory-plan.ts";
 import { tableBytes, tableOf } from "./sweep.ts";
@@ -234,7 +235,8 @@ class WasmExecutable implements Executable {
   private readonly backend: WasmBackend;
   private readonly nodes: readonly Node[];
   private readonly module: ModuleBuilder;
-  private readonly id: number;
+  private readonly ids: number[];
+  private readonly buildModule: (clocked: boolean) => ModuleBuilder;
   private readonly feeds: ReturnType<typeof pack>;
   private readonly results: ReturnType<typeof pack>;
   private readonly feedRing: number;
@@ -314,7 +316,8 @@ class WasmExecutable implements Executable {
     } catch (error) {
       throw error instanceof MemoryError ? new MemoryError(`${error.message} ${this.advice(total)}`) : error;
     }
-    executableRegions.register(this, { backend, region, id: backend.nextProgram });
+    this.ids = [backend.nextProgram++];
+    executableRegions.register(this, { backend, region, ids: this.ids });
     if (!region.fresh) memory.bytes(region.offset, region.bytes).fill(0);
     const claims = region.offset + plan.bytes;
     memory.view("i32", claims, 1)[0] = claims + CLAIM_BYTES;
@@ -353,23 +356,26 @@ class WasmExecutable implements Executable {
       const words = tableOf(kernel, address);
       memory.view("i32", at, words.length).set(words);
     }
-    this.module = buildModule(
-      this.nodes,
-      {
-        address,
-        table: (kernel) => tables.get(kernel) as number,
-        claims,
-        claimBytes,
-        scratch: plan.scratch,
-        scratchStart,
-        scratchBytes: plan.scratchBytes,
-        feeds: { slot: feedSlot, ring: this.feedRing, bytes: this.feeds.bytes },
-        results: { slot: resultSlot, ring: this.resultRing, bytes: this.results.bytes },
-      },
-      { shared: memory.shared, threads: backend.crew.threads, maxPages: MAX_PAGES, fused: backend.fused },
-    );
-    this.id = backend.nextProgram++;
-    backend.crew.load(this.id, new WebAssembly.Module(this.module.encode()));
+    const places = {
+      address,
+      table: (kernel: SweepKernel) => tables.get(kernel) as number,
+      claims,
+      claimBytes,
+      scratch: plan.scratch,
+      scratchStart,
+      scratchBytes: plan.scratchBytes,
+      feeds: { slot: feedSlot, ring: this.feedRing, bytes: this.feeds.bytes },
+      results: { slot: resultSlot, ring: this.resultRing, bytes: this.results.bytes },
+    };
+    const options = {
+      shared: memory.shared,
+      threads: backend.crew.threads,
+      maxPages: MAX_PAGES,
+      fused: backend.fused,
+    };
+    this.buildModule = (clocked) => buildModule(this.nodes, places, { ...options, clocked });
+    this.module = this.buildModule(false);
+    backend.crew.load(this.ids[0] as number, new WebAssembly.Module(this.module.encode()));
   }
 
   /** A batch that would fit, going by the largest feed's first axis. */
@@ -384,16 +390,35 @@ class WasmExecutable implements Executable {
     const results: Record<string, HostData> = {};
     for (const { path, length, aval } of this.results.slots) results[path] = newData(aval.dtype, length * steps);
     let marks: Marks = [];
+    let ticks: readonly Ticks[] = [];
+    const [plain, clocked] = options.kernels ? [null, this.clockedId()] : [this.ids[0] as number, null];
     for (let done = 0; done < steps; ) {
       const count = Math.min(this.ringSteps, steps - done);
       this.writeFeeds(feeds, done, count, steps);
       const timed = options.timed === true && done === 0;
-      const found = await this.backend.crew.run(this.id, count, timed);
-      if (timed) marks = found;
+      if (plain === null) ticks = addTicks(ticks, await this.backend.crew.clock(clocked, count, slotCount(this.nodes)));
+      else {
+        const found = await this.backend.crew.run(plain, count, timed);
+        if (timed) marks = found;
+      }
       this.readResults(results, done, count);
       done += count;
     }
-    return options.timed ? { results, timeByPhase: timesOf(marks) } : { results };
+    return {
+      results,
+      ...(options.timed ? { timeByPhase: timesOf(marks) } : {}),
+      ...(options.kernels ? { kernelTimes: readTicks(this.nodes, ticks) } : {}),
+    };
+  }
+
+  /** The program that times its kernels, built when it is first asked for. */
+  private clockedId(): number {
+    const { backend, ids } = this;
+    if (ids[1] === undefined) {
+      ids[1] = backend.nextProgram++;
+      backend.crew.load(ids[1], new WebAssembly.Module(this.buildModule(true).encode()));
+    }
+    return ids[1];
   }
 
   private writeFeeds(feeds: Feeds, done: number, count: number, steps: number): void {
@@ -429,9 +454,9 @@ class WasmExecutable implements Executable {
 const executableRegions = new FinalizationRegistry<{
   readonly backend: WasmBackend;
   readonly region: Region;
-  readonly id: number;
-}>(({ backend, region, id }) => {
-  backend.crew.unload(id);
+  readonly ids: readonly number[];
+}>(({ backend, region, ids }) => {
+  for (const id of ids) backend.crew.unload(id);
   backend.memory.release(region);
 });
 
