@@ -70,7 +70,10 @@ export interface Executable {
 
 /** What trains: a small injected interface. `reference` is the oracle for all others. */
 export interface Backend {
+  /** What it is and uses, such as `wasm fast wide`. */
   readonly name: string;
+  /** What was asked for and cannot be used, and why. */
+  readonly notes?: readonly string[];
   createStore(): Store;
   /** Throws MemoryError when the plan needs more than there is. */
   compile(program: Program, store: Store): Promise<Executable>;

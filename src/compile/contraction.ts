@@ -14,6 +14,7 @@ import {
   type View,
 } from "./kernel.ts";
 import { Expressions, flatten, type Lowering, orderedLoops, viewOf } from "./lowering.ts";
+import { gemmOf } from "./native-products.ts";
 import { combine } from "./reduction.ts";
 import { copyView } from "./scatter.ts";
 import {
@@ -135,6 +136,24 @@ function transposed(view: View): View {
   return { ...view, shape: turn(view.shape), strides: turn(view.strides) };
 }
 
+/** A product that a BLAS takes reads its operands where they lie, transposed or not. */
+function lowerToBlas(lowering: Lowering, eq: Equation, a: View, b: View, c: View): boolean {
+  const { gemm } = lowering.arena;
+  const [m, n] = [c.shape.length - 2, c.shape.length - 1];
+  const part: ContractPart = {
+    outer: c.shape.slice(0, -2).map((size, i) => axis(size, at(a, i), at(b, i), at(c, i))),
+    m: [axis(c.shape[m] as number, at(a, m), 0, at(c, m))],
+    n: axis(c.shape[n] as number, 0, at(b, n), at(c, n)),
+    k: [axis(a.shape[n] as number, at(a, n), at(b, m), 0)],
+    offsetA: a.offset,
+    offsetB: b.offset,
+    offsetC: c.offset,
+  };
+  if (!gemm || !gemmOf(gemm, part, null)) return false;
+  push(lowering, eq, a, b, c, [part]);
+  return true;
+}
+
 function lowerDot(lowering: Lowering, eq: Equation): void {
   const [x, y] = eq.inputs as [Var, Var];
   const left = lowering.viewOfVar(x);
@@ -142,6 +161,7 @@ function lowerDot(lowering: Lowering, eq: Equation): void {
   const out = lowering.viewOfVar(eq.outputs[0] as Var);
   const rank = out.shape.length;
   const [m, n] = [rank - 2, rank - 1];
+  if (lowerToBlas(lowering, eq, left, right, out)) return;
   // The transposed product reads the left operand along its rows instead: no copy where that one is contiguous.
   const turned = right.strides[n] !== 1 && left.strides[m] === 1 && (out.shape[m] as number) > 1;
   const c = turned ? transposed(out) : out;

@@ -16,16 +16,20 @@ import { primitiveOf } from "../ops/table.ts";
 import type { Buffer, Home, Kernel, Layout, Node, Origin, PanelWidth, View } from "./kernel.ts";
 import { layoutOf, viewStrides } from "./layout.ts";
 import { type Analysis, analyse, isTemplate, isView, splitMap, withBorderCopies } from "./materialize.ts";
+import type { GemmRule } from "./native-products.ts";
 
 /** Buffers and variable numbers shared by a program and those nested in it. */
 export class Arena {
   readonly buffers: Buffer[] = [];
   /** Columns of a product's register tile. */
   readonly panel: PanelWidth;
+  /** Which products a BLAS takes; null: there is none. */
+  readonly gemm: GemmRule | null;
   private nextVariable: number;
 
-  constructor(program: Program, panel: PanelWidth = 8) {
+  constructor(program: Program, panel: PanelWidth = 8, gemm: GemmRule | null = null) {
     this.panel = panel;
+    this.gemm = gemm;
     let last = 0;
     const visit = (p: Program): void => {
       for (const input of p.inputs) last = Math.max(last, input.value.id);

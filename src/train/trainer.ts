@@ -297,6 +297,7 @@ export class Trainer {
         batchSize,
         seed,
         backend: options.backend.name,
+        ...(options.backend.notes?.length ? { backendNotes: options.backend.notes } : {}),
       },
       totalSteps: stepsPerEpoch * epochs,
       stepsPerEpoch,

@@ -1,4 +1,5 @@
 import type { Axis, PanelWidth } from "../../compile/kernel.ts";
+import { mergeAxes } from "../../compile/merge-axes.ts";
 
 /** A slice of k this long keeps a panel of b in the first-level cache while all rows pass over it. */
 const K_BLOCK = 384;
@@ -14,19 +15,6 @@ export type RowRun = {
   readonly stepC: number;
   readonly rows: readonly Row[];
 };
-
-/** Axes that step evenly through both operands become one. */
-export function mergeAxes(axes: readonly Axis[]): Axis[] {
-  const out: Axis[] = [];
-  for (const axis of axes) {
-    if (axis.size === 1) continue;
-    const last = out.at(-1);
-    if (last && last.a === axis.size * axis.a && last.b === axis.size * axis.b && last.c === axis.size * axis.c)
-      out[out.length - 1] = { ...axis, size: last.size * axis.size };
-    else out.push(axis);
-  }
-  return out;
-}
 
 export function panelsOf(columns: number, width: PanelWidth): Panel[] {
   const panels: Panel[] = [];

@@ -1,4 +1,5 @@
 import { type Axis, type ContractKernel, type ContractPart, type PanelWidth, TILE_ROWS } from "../../compile/kernel.ts";
+import type { GemmRule } from "../../compile/native-products.ts";
 import type { FuncBuilder } from "./asm/module.ts";
 import { type Panel, type Row, rowRuns } from "./contract-plan.ts";
 import type { Target } from "./kernel-code.ts";
@@ -6,6 +7,8 @@ import type { Target } from "./kernel-code.ts";
 export type ContractOptions = {
   /** Fused multiply-add (relaxed SIMD): faster, other bits. */
   readonly fused: boolean;
+  /** Products that a BLAS takes, and the index of the import that calls it. */
+  readonly gemm?: { readonly rule: GemmRule; readonly call: number } | null;
 };
 
 /** Rows of a register tile by the vectors of its columns, for either width of panels. */

@@ -1,8 +1,12 @@
 import type { Axis, Buffer, ContractKernel, ContractPart } from "../../compile/kernel.ts";
+import { mergeAxes } from "../../compile/merge-axes.ts";
+import { gemmOf } from "../../compile/native-products.ts";
 import type { FuncBuilder, ModuleBuilder } from "./asm/module.ts";
-import { mergeAxes, panelsOf, splitK } from "./contract-plan.ts";
+import { panelsOf, splitK } from "./contract-plan.ts";
+import { decode, startPointers, workOf } from "./contract-pointers.ts";
 import { type ContractOptions, PartWriter } from "./contract-tile.ts";
-import { HIGH, type KernelCode, kernelFunction, LOW, SCRATCH, type Target } from "./kernel-code.ts";
+import { emitGemm } from "./gemm.ts";
+import { HIGH, type KernelCode, kernelFunction, LOW, type Target } from "./kernel-code.ts";
 
 /** With at least this many outer indices threads share those; else they share columns too. */
 const OUTER_JOBS = 8;
@@ -15,20 +19,12 @@ export function emitContract(
 ): KernelCode[] {
   return kernel.parts.map((part, i) => {
     const f = kernelFunction(module, `${kernel.name}${kernel.parts.length > 1 ? `.${i}` : ""}`);
+    const gemm = options.gemm && gemmOf(options.gemm.rule, part, kernel.images);
+    if (options.gemm && gemm) return emitGemm(f, target, kernel, part, gemm, options.gemm.call);
     return kernel.images
       ? emitByImage(f, target, kernel, kernel.images, part, options)
       : emitByTile(f, target, kernel, part, options);
   });
-}
-
-/** Pointers start at 0, or at this thread's scratch. */
-function startPointers(f: FuncBuilder, target: Target, kernel: ContractKernel): readonly [number, number, number] {
-  return [kernel.a, kernel.b, kernel.c].map((buffer) => {
-    const local = f.local("i32");
-    if (target.scratch.has(buffer)) f.get(SCRATCH).set(local);
-    else f.i32(0).set(local);
-    return local;
-  }) as [number, number, number];
 }
 
 /** Jobs are images: all products of one, then of the next. */
@@ -82,11 +78,6 @@ function emitByImage(
   return { func: f, jobs: size, work: workOf(part) };
 }
 
-function workOf(part: ContractPart): number {
-  const product = (axes: readonly Axis[]): number => axes.reduce((n, a) => n * a.size, 1);
-  return (product(part.outer) * product(part.m) * product(part.k) * part.n.size) / 4;
-}
-
 /** Jobs are outer indices, or where those are few, outer indices times panels of columns. */
 function emitByTile(
   f: FuncBuilder,
@@ -119,24 +110,4 @@ function emitByTile(
     f.get(job).i32(1).op("i32.add").tee(job).get(HIGH).op("i32.lt_s").brIf(again);
   });
   return { func: f, jobs, work: workOf(part) };
-}
-
-/** Adds the offsets of a flat index over axes to the three pointers. */
-function decode(f: FuncBuilder, index: number, axes: readonly Axis[], pa: number, pb: number, pc: number): void {
-  for (let i = axes.length - 1; i >= 0; i--) {
-    const axis = axes[i] as Axis;
-    const add = (pointer: number, stride: number): void => {
-      if (stride === 0) return;
-      f.get(pointer).get(index);
-      if (i > 0) f.i32(axis.size).op("i32.rem_s");
-      f.i32(4 * stride)
-        .op("i32.mul")
-        .op("i32.add")
-        .set(pointer);
-    };
-    add(pa, axis.a);
-    add(pb, axis.b);
-    add(pc, axis.c);
-    if (i > 0) f.get(index).i32(axis.size).op("i32.div_s").set(index);
-  }
 }

@@ -114,26 +114,31 @@ type Reply = { readonly marks: Marks; readonly ticks?: Ticks; readonly error?: s
  */
 export function workerLoop(
   port: {
+    /** Further imports of programs: what the platform's workers offer, such as a BLAS. */
+    imports?(memory: WebAssembly.Memory): WebAssembly.Imports[string];
     post(message: unknown): void;
     onMessage(listener: (message: Order) => void): void;
   },
   { tick, reset }: Clock,
 ): void {
   let memory: WebAssembly.Memory;
+  let imports: WebAssembly.Imports[string] = {};
   let thread = 0;
   let threads = 1;
   let marks: [number, number][] = [];
   const programs = new Map<number, Run>();
   port.onMessage((order) => {
-    if (order.type === "start") ({ memory, thread, threads } = order);
-    else if (order.type === "unload") programs.delete(order.id);
+    if (order.type === "unload") programs.delete(order.id);
     else {
       try {
-        if (order.type === "load") {
+        if (order.type === "start") {
+          ({ memory, thread, threads } = order);
+          imports = port.imports?.(memory) ?? {};
+        } else if (order.type === "load") {
           const mark = (phase: number): void => {
             marks.push([phase, performance.now()]);
           };
-          const instance = new WebAssembly.Instance(order.module, { env: { memory, mark, tick } });
+          const instance = new WebAssembly.Instance(order.module, { env: { ...imports, memory, mark, tick } });
           programs.set(order.id, instance.exports.run as unknown as Run);
         } else {
           marks = [];

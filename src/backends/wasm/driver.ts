@@ -1,9 +1,12 @@
 import type { Buffer, CopyKernel, Kernel, Node, Stage, SweepKernel } from "../../compile/kernel.ts";
+import type { GemmRule } from "../../compile/native-products.ts";
 import { touches } from "../../compile/touches.ts";
 import { bytesOf } from "../../core/dtype.ts";
 import type { Phase } from "../../ir/program.ts";
 import { type FuncBuilder, ModuleBuilder } from "./asm/module.ts";
 import { emitContract } from "./contract.ts";
+import type { ContractOptions } from "./contract-tile.ts";
+import { GEMM_PARAMS } from "./gemm.ts";
 import { KernelClock } from "./kernel-clock.ts";
 import type { KernelCode, Target } from "./kernel-code.ts";
 import { emitMap, emitScatter } from "./map.ts";
@@ -51,6 +54,8 @@ export type DriverOptions = {
   readonly fused: boolean;
   /** Calls the imported `tick` around every kernel; the results are the same. */
   readonly clocked: boolean;
+  /** Which products go to the import `gemm`. */
+  readonly gemm: GemmRule | null;
 };
 
 /** Bytes of a set of counters that surely suffices for these nodes. */
@@ -69,6 +74,9 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
   module.importMemory("env", "memory", 1, options.maxPages, options.shared);
   const mark = module.importFunc("env", "mark", ["i32"], []);
   const tick = options.clocked ? module.importFunc("env", "tick", ["i32"], []) : null;
+  const call = options.gemm && module.importFunc("env", "gemm", new Array(GEMM_PARAMS).fill("i32"), []);
+  const gemm = options.gemm && call !== null ? { rule: options.gemm, call } : null;
+  const contract: ContractOptions = { fused: options.fused, gemm };
   const target: Target = {
     address: places.address,
     scratch: places.scratch,
@@ -80,9 +88,9 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
   const emit = (list: readonly Node[]): void => {
     for (const node of list) {
       if (node.kind === "kernel")
-        code.set(node.kernel, emitKernel(module, target, places, node.kernel, false, options));
+        code.set(node.kernel, emitKernel(module, target, places, node.kernel, false, contract));
       else if (node.kind === "stage")
-        for (const kernel of node.kernels) code.set(kernel, emitKernel(module, target, places, kernel, true, options));
+        for (const kernel of node.kernels) code.set(kernel, emitKernel(module, target, places, kernel, true, contract));
       else if (node.kind === "cond") {
         emit(node.whenTrue);
         emit(node.whenFalse);
@@ -106,7 +114,7 @@ function emitKernel(
   places: Places,
   kernel: Kernel,
   byImage: boolean,
-  options: DriverOptions,
+  options: ContractOptions,
 ): KernelCode[] {
   switch (kernel.kind) {
     case "map":
@@ -119,7 +127,7 @@ function emitKernel(
     case "scatter":
       return [emitScatter(module, target, kernel)];
     case "contract":
-      return emitContract(module, target, kernel, { fused: options.fused });
+      return emitContract(module, target, kernel, options);
     case "pack":
       return [emitPack(module, target, kernel)];
     default:

@@ -10,6 +10,7 @@ import type { Buffer, Node, SweepKernel } from "../../compile/kernel.ts";
 import { layoutOf } from "../../compile/layout.ts";
 import { lowerProgram } from "../../compile/lower.ts";
 import { Arena, Lowering, type Target, viewOf } from "../../compile/lowering.ts";
+import type { GemmRule } from "../../compile/native-products.ts";
 import { printKernels } from "../../compile/print-kernels.ts";
 import { simplify } from "../../compile/simplify.ts";
 import { formStages } from "../../compile/stages.ts";
@@ -41,6 +42,8 @@ export type WasmOptions = {
    * and later; downhill/node sets it where `wide` is asked for). The bits are the same. Without the flag they are slower. Default false.
    */
   readonly wide?: boolean;
+  /** A BLAS that the workers of `spawn` offer as import `gemm`. Not with `mode: "reproducible"`. */
+  readonly gemm?: GemmRule & { readonly name: string };
 };
 
 /** True where the engine compiles `f32x4.relaxed_madd`. */
@@ -69,15 +72,30 @@ export function wasmBackend(options: WasmOptions = {}): Backend {
       `threads: got ${threads} without a way to start workers; expected 1. Use the backend of "downhill/node", or pass spawn.`,
       "threads",
     );
+  if (options.gemm && options.mode !== "fast")
+    throw new OptionError(
+      `native: got ${options.gemm.name} in reproducible mode; expected mode "fast". A BLAS gives other bits on other machines.`,
+      "native",
+    );
+  if (options.gemm && !options.spawn)
+    throw new OptionError(`native: got ${options.gemm.name} without workers that offer it; expected spawn.`, "native");
   return new WasmBackend(options, threads);
 }
 
+/** `wasm`, and what it uses beside the plain instructions. */
+function nameOf({ mode, wide, gemm }: WasmOptions): string {
+  const parts = ["wasm", mode === "fast" ? "fast" : "", wide ? "wide" : "", gemm ? `native ${gemm.name}` : ""];
+  return parts.filter((part) => part !== "").join(" ");
+}
+
 class WasmBackend implements Backend {
-  readonly name = "wasm";
+  readonly name: string;
+  readonly notes: readonly string[];
   readonly memory: Memory;
   readonly crew: Crew;
   readonly fused: boolean;
   readonly wide: boolean;
+  readonly gemm: GemmRule | null;
   nextProgram = 0;
 
   constructor(options: WasmOptions, threads: number) {
@@ -87,6 +105,10 @@ class WasmBackend implements Backend {
       : new InlineCrew(this.memory.memory);
     this.fused = options.mode === "fast" && hasRelaxedSimd();
     this.wide = options.wide === true;
+    this.gemm = options.gemm ?? null;
+    this.notes =
+      options.mode === "fast" && !this.fused ? ["no fused multiply-add: this engine has no relaxed SIMD"] : [];
+    this.name = nameOf(options);
   }
 
   createStore(): WasmStore {
@@ -251,7 +273,7 @@ class WasmExecutable implements Executable {
     this.store = store;
     const { memory } = backend;
     const simple = simplify(program);
-    const arena = new Arena(simple, backend.wide ? 16 : 8);
+    const arena = new Arena(simple, backend.wide ? 16 : 8, backend.gemm);
     const lowering = new Lowering(arena, simple, new Map(), (path) => store.orderOf(path));
     const fixed = new Map<Buffer, number>();
     const stateBuffers = new Map<string, Buffer>();
@@ -372,6 +394,7 @@ class WasmExecutable implements Executable {
       threads: backend.crew.threads,
       maxPages: MAX_PAGES,
       fused: backend.fused,
+      gemm: backend.gemm,
     };
     this.buildModule = (clocked) => buildModule(this.nodes, places, { ...options, clocked });
     this.module = this.buildModule(false);
