@@ -57,11 +57,24 @@ export class Child {
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
-  /** @param {object} message */
-  ask(message) {
+  /** @param {object} message @param {number} [limitMs] */
+  ask(message, limitMs) {
     const answer = this.#answer();
     this.#process.stdin.write(`${JSON.stringify(message)}\n`);
-    return answer;
+    return limitMs === undefined ? answer : this.within(answer, limitMs);
+  }
+
+  /** The answer, or an error and the end of the process where it takes too long. @param {Promise<any>} answer @param {number} limitMs */
+  async within(answer, limitMs) {
+    const late = setTimeout(() => {
+      this.#end(new ChildError(`stopped after ${Math.round(limitMs / 1000)} s without an answer`));
+      this.#process.kill("SIGKILL");
+    }, limitMs);
+    try {
+      return await answer;
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   /** Ends the process and waits until it is gone. */

@@ -4,40 +4,25 @@
  */
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { pathToFileURL } from "node:url";
 import { NETWORKS, networkOf } from "./networks.mjs";
 import { peakMemory } from "./peak-memory.mjs";
+import { engineOf, hashed, loadProduct, openBackend } from "./product.mjs";
 
-/** @typedef {{ kind: import("./workloads.mjs").Kind, size: number, threads: number, mode: "reproducible" | "fast", dist: string, inputs: string }} Spec */
+/** @typedef {{ kind: import("./workloads.mjs").Kind, size: number, threads: number, mode: import("./modes.mjs").Mode, dist: string, inputs: string }} Spec */
 
 /** @type {Spec} */
 const spec = JSON.parse(process.argv[2] ?? "");
 const { kind, size, threads, mode } = spec;
 
 const importing = performance.now();
-/** @param {string} path */
-const load = (path) => import(new URL(path, pathToFileURL(`${spec.dist}/`)).href);
-const [downhill, { compileStep }, { inPhase }, wasm, { spawnThread }, { mapTree }] = await Promise.all([
-  load("index.node.js"),
-  load("compile/step.js"),
-  load("trace/trace.js"),
-  load("backends/wasm/index.js"),
-  load("node/threads.js"),
-  load("core/tree.js"),
-]);
+const product = await loadProduct(spec.dist);
 const imported = performance.now();
 
-const { HostArray, zeros, nn, optim } = downhill;
+const { downhill, compileStep, inPhase, mapTree } = product;
+const { zeros, nn, optim } = downhill;
 
 /** @param {any} tree */
 const zerosLike = (tree) => mapTree(tree, (/** @type {any} */ leaf) => zeros(leaf.shape, leaf.dtype));
-
-/** The same numbers in [-0.5, 0.5) as hashed() of pytorch/worker.py. @param {readonly number[]} shape @param {number} salt */
-function hashed(shape, salt) {
-  const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
-  for (let i = 0; i < data.length; i++) data[i] = (Math.imul(i + salt, 2_654_435_761) >>> 0) / 2 ** 32 - 0.5;
-  return new HostArray("f32", shape, data);
-}
 
 /** @param {Float32Array} values */
 const meanSize = (values) => values.reduce((sum, x) => sum + Math.abs(x), 0) / values.length;
@@ -75,7 +60,7 @@ function network() {
 
 function adam() {
   const optimizer = optim.adam(1e-3);
-  const x = hashed([size], 1);
+  const x = hashed(product, [size], 1);
   return {
     /** @param {any} state @param {any} _batch @param {any} ctx @param {any} data */
     step(state, _batch, ctx, data) {
@@ -85,7 +70,7 @@ function adam() {
       });
     },
     state: { x, opt: { m: zerosLike(x), v: zerosLike(x) } },
-    data: { g: hashed([size], 7) },
+    data: { g: hashed(product, [size], 7) },
     /** How far a parameter went, in thousandths. @param {any} state */
     result: (state) =>
       state.x.data.map((/** @type {number} */ value, /** @type {number} */ i) => 1e3 * (value - x.data[i])),
@@ -97,8 +82,8 @@ function stream() {
   return {
     /** @param {any} state @param {any} _batch @param {any} ctx @param {any} data */
     step: (state, _batch, ctx, data) => ({ state: { x: state.x.add(data.y.mul(ctx.hyper("a", 0.75))) } }),
-    state: { x: hashed([size], 1) },
-    data: { y: hashed([size], 7) },
+    state: { x: hashed(product, [size], 1) },
+    data: { y: hashed(product, [size], 7) },
     /** @param {any} state */
     result: (state) => state.x.data,
   };
@@ -109,7 +94,7 @@ function matmul() {
     /** @param {any} _state @param {any} _batch @param {any} _ctx @param {any} data */
     step: (_state, _batch, _ctx, data) => ({ state: { c: data.a.matmul(data.b) } }),
     state: { c: zeros([size, size]) },
-    data: { a: hashed([size, size], 1), b: hashed([size, size], 7) },
+    data: { a: hashed(product, [size, size], 1), b: hashed(product, [size, size], 7) },
     /** @param {any} state */
     result: (state) => state.c.data,
   };
@@ -118,7 +103,7 @@ function matmul() {
 /** @type {{ step: Function, state: any, data: any, result?: (state: any) => any }} */
 const work = kind === "adam" ? adam() : kind === "stream" ? stream() : kind === "matmul" ? matmul() : network();
 const made = performance.now();
-const backend = wasm.wasmBackend({ threads, mode, spawn: spawnThread });
+const backend = await openBackend(product, { threads, mode });
 const step = await compileStep(backend, work.step, { state: work.state, batch: {}, data: work.data });
 const compiled = performance.now();
 /** @param {number} steps */
@@ -131,12 +116,7 @@ const value = firstLoss ?? (work.result ? meanSize(work.result(await step.read()
 const answer = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 answer({
   value,
-  engine: {
-    node: process.versions.node,
-    v8: process.versions.v8,
-    flags: process.execArgv,
-    relaxedSimd: wasm.hasRelaxedSimd(),
-  },
+  engine: engineOf(product),
   times: {
     import: imported - importing,
     init: made - imported,

@@ -1,59 +1,92 @@
 import { fileURLToPath } from "node:url";
 import { pythonEnvironment } from "./engines.mjs";
+import { majorOf, modesOn } from "./modes.mjs";
 import { networkOf } from "./networks.mjs";
 
 /**
  * @typedef {import("./workloads.mjs").Workload} Workload
- * @typedef {{ name: string, version: string, executable: string }} NodeEngine
- * @typedef {{ label: string, dist: string }} Build
- * @typedef {{ name: string, family: "downhill" | "pytorch", mode?: "reproducible" | "fast", node?: string,
+ * @typedef {import("./modes.mjs").Mode} Mode
+ * @typedef {{ version: string, executable: string, relaxedSimd?: boolean }} NodeEngine
+ * @typedef {{ label: string, dist: string }} Build `label` is empty for the build that is measured
+ * @typedef {{ name: string, family: "downhill" | "pytorch" | "peer", mode?: Mode, node?: string,
  *   command: string[], env?: NodeJS.ProcessEnv }} Contender
+ * @typedef {{ builds: readonly Build[], nodes: readonly NodeEngine[], modes: readonly Mode[], engineFlags: readonly string[],
+ *   python: string | undefined, contenders: readonly string[] | undefined }} Field
  */
 
-const worker = fileURLToPath(new URL("contender.mjs", import.meta.url));
-const torchWorker = fileURLToPath(new URL("pytorch/worker.py", import.meta.url));
+const file = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
 
-/**
- * @param {Pick<Workload, "kind" | "size" | "threads">} workload @param {string} inputs
- * @param {{ builds: readonly Build[], nodes: readonly NodeEngine[], modes: readonly ("reproducible" | "fast")[], engineFlags: readonly string[], python: string | undefined }} field
- * @returns {Contender[]}
- */
-export function contendersFor({ kind, size, threads }, inputs, { builds, nodes, modes, engineFlags, python }) {
-  /** @type {Contender[]} */
-  const list = [];
-  for (const { label, dist } of builds)
-    for (const node of nodes)
-      for (const mode of modes) {
-        const spec = { kind, size, threads, mode, dist, inputs };
-        list.push({
-          name: `${label} ${mode}, ${node.name}`,
-          family: "downhill",
-          mode,
-          node: node.version,
-          command: [node.executable, ...engineFlags, worker, JSON.stringify(spec)],
-        });
-      }
-  if (python)
-    for (const { format, fused, name } of torchVariants(kind))
-      list.push({
-        name: `PyTorch${name}`,
-        family: "pytorch",
-        command: [python, torchWorker, JSON.stringify({ kind, size, threads, inputs, format, fused })],
-        env: pythonEnvironment(),
-      });
-  return list;
+/** `Node 24`; the whole version where two of them share its first number. @param {NodeEngine} node @param {readonly NodeEngine[]} all */
+export function nodeName({ version }, all) {
+  const alone = all.filter((other) => majorOf(other.version) === majorOf(version)).length === 1;
+  return `Node ${alone ? majorOf(version) : version}`;
 }
 
-/** Memory formats where there are images, both forms of Adam where there is an update. @param {Workload["kind"]} kind */
+/**
+ * One process of each mode on each Node, running `script` with a specification.
+ * @param {string} script @param {Field} field @param {(mode: Mode, build: Build) => object} specOf @returns {Contender[]}
+ */
+export function downhillContenders(script, { builds, nodes, modes, engineFlags, contenders }, specOf) {
+  const list = builds.flatMap((build) =>
+    nodes.flatMap((node) =>
+      modesOn(modes, node).map((mode) => ({
+        name: `${nodeName(node, nodes)} ${mode}${build.label && ` (${build.label})`}`,
+        family: /** @type {const} */ ("downhill"),
+        mode,
+        node: node.version,
+        command: [node.executable, ...engineFlags, file(script), JSON.stringify(specOf(mode, build))],
+      })),
+    ),
+  );
+  return chosen(list, contenders);
+}
+
+/** Those whose name contains one of the words. @template {{ name: string }} T @param {readonly T[]} list @param {readonly string[] | undefined} words */
+export const chosen = (list, words) =>
+  list.filter(({ name }) => words?.some((word) => name.toLowerCase().includes(word.toLowerCase())) ?? true);
+
+/**
+ * @param {Pick<Workload, "kind" | "size" | "threads">} workload @param {string} inputs @param {Field} field
+ * @returns {Contender[]}
+ */
+export function contendersFor({ kind, size, threads }, inputs, field) {
+  const list = downhillContenders("contender.mjs", field, (mode, { dist }) => ({
+    kind,
+    size,
+    threads,
+    mode,
+    dist,
+    inputs,
+  }));
+  const { python } = field;
+  if (python === undefined) return list;
+  const torch = torchVariants(kind).map(({ name, ...variant }) => ({
+    name: `PyTorch${name && ` ${name}`}`,
+    family: /** @type {const} */ ("pytorch"),
+    command: [python, file("pytorch/worker.py"), JSON.stringify({ kind, size, threads, inputs, ...variant })],
+    env: pythonEnvironment(),
+  }));
+  return [...list, ...chosen(torch, field.contenders)];
+}
+
+/**
+ * Memory formats where there are images, both forms of Adam where there is an update, and torch.compile where there is a network.
+ * @param {Workload["kind"]} kind
+ */
 function torchVariants(kind) {
-  if (kind === "stream" || kind === "matmul") return [{ format: "contiguous", fused: false, name: "" }];
-  const images = networkOf(kind)?.images === true;
-  const formats = images ? ["channels_last", "contiguous"] : ["contiguous"];
-  return formats.flatMap((format) =>
+  const plain = { format: "contiguous", fused: false, compiled: false };
+  if (kind === "stream" || kind === "matmul") return [{ ...plain, name: "" }];
+  const network = networkOf(kind);
+  const formats = network?.images ? ["channels_last", "contiguous"] : ["contiguous"];
+  const list = formats.flatMap((format) =>
     [true, false].map((fused) => ({
+      ...plain,
       format,
       fused,
-      name: `${images ? ` ${format}` : ""} ${fused ? "fused" : "default"}`,
+      name: `${network?.images ? `${format} ` : ""}${fused ? "fused" : "default"}`,
     })),
   );
+  const [best] = list;
+  if (network && best) list.push({ ...best, compiled: true, name: best.name.replace("fused", "compiled") });
+  return list;
 }

@@ -43,7 +43,13 @@ function generator(seed) {
 export async function writeInputs(dist, folder, kind, batch) {
   const { nn, HostArray, encodeSafetensors } = await import(new URL("index.js", pathToFileURL(`${dist}/`)).href);
   const random = generator(batch);
-  const { input, target, classes, model: modelOf } = NETWORKS[kind];
+  const {
+    input,
+    indices,
+    target,
+    classes,
+    model: modelOf,
+  } = /** @type {import("./networks.mjs").Network} */ (NETWORKS[kind]);
   const size = (/** @type {readonly number[]} */ shape) => shape.reduce((a, b) => a * b, 1);
   const shape = input(batch);
   // Handwritten digits for the networks that take them; noise for the others.
@@ -51,7 +57,14 @@ export async function writeInputs(dist, folder, kind, batch) {
     size(shape) === batch * 784
       ? strokes(random, batch)
       : Float32Array.from({ length: size(shape) }, () => random() - 0.5);
-  const x = new HostArray("f32", shape, values);
+  const x =
+    indices === undefined
+      ? new HostArray("f32", shape, values)
+      : new HostArray(
+          "i32",
+          shape,
+          Int32Array.from(values, () => Math.floor(random() * indices)),
+        );
   const labels = Int32Array.from({ length: size(target(batch)) }, () => Math.floor(random() * classes));
   const y = new HostArray("i32", target(batch), labels);
   const model = nn.model(modelOf(nn));

@@ -7,12 +7,18 @@ import { busyTime, IDLE } from "./machine.mjs";
  * @typedef {{ ms: number, cpuMs: number, early: number | null, last: number | null, load: number, idleBefore: boolean | null }} Sample
  *   `ms` and `cpuMs` (all threads) a step; `early` and `last`: losses after the warm-up and the sample; `load`: processors that others kept busy.
  * @typedef {{ contender: Contender, engine?: any, first?: number, plannedBytes?: number, samples: Sample[],
- *   peakMemory?: number | null, phases?: Record<string, number>, error?: string }} Measured
+ *   peakMemory?: number | null, phases?: Record<string, number>, dropped?: boolean, error?: string }} Measured
  * @typedef {{ contender: Contender, starts: { fromStart: number, times: Record<string, number>, idleBefore: boolean }[], first?: number, error?: string }} Started
  */
 
 /** @param {unknown} error */
-const textOf = (error) => (error instanceof Error ? error.message : String(error));
+export const textOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/** A variant of PyTorch this much slower than the fastest one in the first round is not sampled again. */
+const CLEARLY_SLOWER = 1.25;
+/** For a process to its first step, torch.compile's C++ compiler included. */
+const START_LIMIT_MS = 300_000;
+const SAMPLE_LIMIT_MS = 120_000;
 
 /**
  * One sample of each contender in turn, `rounds` times after a warm-up; who begins changes from round to round.
@@ -31,7 +37,7 @@ export async function measure(workload, contenders, rounds, idle, progress) {
       const entry = { contender, child, samples: [] };
       running.push(entry);
       await attempt(entry, async () => {
-        const { value, engine, plannedBytes } = await child.hello;
+        const { value, engine, plannedBytes } = await child.within(child.hello, START_LIMIT_MS);
         Object.assign(entry, { first: value, engine, plannedBytes });
       });
     }
@@ -39,12 +45,13 @@ export async function measure(workload, contenders, rounds, idle, progress) {
     for (let round = 0; round <= rounds; round++)
       for (let i = 0; i < running.length; i++) {
         const entry = running[(round + i) % running.length];
-        if (!entry || entry.error !== undefined) continue;
+        if (!entry || entry.error !== undefined || entry.dropped) continue;
         progress(`${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}, ${entry.contender.name}`);
         await attempt(entry, async () => {
           const taken = await sample(workload, entry.child, round === 0 ? undefined : idle);
           if (round > 0) entry.samples.push(taken);
         });
+        if (round === 1 && i === running.length - 1) drop(running);
       }
     for (const entry of running)
       if (entry.error === undefined)
@@ -57,8 +64,16 @@ export async function measure(workload, contenders, rounds, idle, progress) {
   return running.map(({ child, ...entry }) => entry);
 }
 
-/** @param {Measured | Started} entry @param {() => Promise<void>} action */
-async function attempt(entry, action) {
+/** @param {readonly Measured[]} entries */
+function drop(entries) {
+  const torch = entries.filter(({ contender, samples }) => contender.family === "pytorch" && samples.length > 0);
+  const ms = (/** @type {Measured} */ { samples }) => samples[0]?.ms ?? Number.POSITIVE_INFINITY;
+  const best = Math.min(...torch.map(ms));
+  for (const entry of torch) if (ms(entry) > CLEARLY_SLOWER * best) entry.dropped = true;
+}
+
+/** @param {{ error?: string }} entry @param {() => Promise<void>} action */
+export async function attempt(entry, action) {
   try {
     await action();
   } catch (error) {
@@ -67,14 +82,14 @@ async function attempt(entry, action) {
 }
 
 /** @param {Workload} workload @param {Child} child @param {import("./machine.mjs").IdleWatch | undefined} idle @returns {Promise<Sample>} */
-async function sample({ threads, steps, warmup }, child, idle) {
+export async function sample({ threads, steps, warmup }, child, idle) {
   // From the first weights each time: all samples are then the same work, and no memorised batch brings denormals.
   await child.ask({ op: "reset" });
   const { value: early } = await child.ask({ op: "run", steps: warmup });
   const idleBefore = idle && threads > 1 ? await idle.wait() : null;
   const busy = busyTime();
   const start = performance.now();
-  const { ms, cpuMs, value: last } = await child.ask({ op: "run", steps });
+  const { ms, cpuMs, value: last } = await child.ask({ op: "run", steps }, SAMPLE_LIMIT_MS);
   const load = Math.max(0, (busyTime() - busy - cpuMs) / (performance.now() - start));
   return { ms: ms / steps, cpuMs: cpuMs / steps, early, last, load, idleBefore };
 }
@@ -94,7 +109,7 @@ export async function measureStarts(contenders, rounds, idle, progress) {
       const idleBefore = await idle.wait();
       const child = new Child(entry.contender.command, entry.contender.env);
       await attempt(entry, async () => {
-        const { fromStart, times, value } = await child.hello;
+        const { fromStart, times, value } = await child.within(child.hello, START_LIMIT_MS);
         entry.first = value;
         entry.starts.push({ fromStart, times, idleBefore });
       });

@@ -2,16 +2,18 @@
  * The networks that are trained: what goes in, the model and its loss, and the products of a step. `pytorch/networks.py` has their
  * counterparts under the same parameter names.
  *
- * @typedef {{ title: string, sizes: readonly number[] | null, images: boolean, layers: readonly (readonly [madds: number, passes: number])[],
- *   input: (batch: number) => readonly number[], target: (batch: number) => readonly number[], classes: number,
+ * @typedef {{ title: string, sizes: readonly number[], images: boolean, layers: readonly (readonly [madds: number, passes: number])[],
+ *   input: (batch: number) => readonly number[], indices?: number, target: (batch: number) => readonly number[], classes: number,
  *   model: (nn: any) => any, loss: (nn: any, output: any, target: any) => any }} Network
- *   `sizes`: batches that are measured; null: those of --batch. `layers`: multiply-adds of one pass for one sample, by the direct
- *   algorithm, and passes: the first layer needs no gradient of its input.
+ *   `sizes`: batches that are measured, unless --batch says which. `layers`: multiply-adds of one pass for one sample, by the direct
+ *   algorithm, and passes: the first layer needs no gradient of its input. `indices`: the input is integers below it.
  */
 
 const TOKENS = 64;
 const WIDTH = 128;
-const VOCABULARY = 64;
+const VOCABULARY = 512;
+/** Of each step of the LSTM's input. */
+const FEATURES = 32;
 
 /** The last step's state of f32[N, T, H]. @param {any} nn */
 const lastStep = (nn) => nn.lambda("lastStep", (/** @type {any} */ x) => x.narrow(1, x.shape[1] - 1, 1).squeeze(1));
@@ -23,7 +25,7 @@ const crossEntropy = (nn, output, target) => nn.crossEntropy(output, target);
 export const NETWORKS = {
   cnn: {
     title: "CNN",
-    sizes: null,
+    sizes: [32, 128],
     images: true,
     layers: [
       [28 * 28 * 9 * 1 * 32, 2],
@@ -39,7 +41,7 @@ export const NETWORKS = {
   },
   mlp: {
     title: "MLP",
-    sizes: null,
+    sizes: [32, 128],
     images: false,
     layers: [
       [784 * 256, 2],
@@ -54,7 +56,7 @@ export const NETWORKS = {
   },
   resnet20: {
     title: "ResNet-20 (CIFAR)",
-    sizes: [128],
+    sizes: [32, 64],
     images: true,
     layers: [
       [32 * 32 * 9 * 3 * 16, 2],
@@ -82,34 +84,39 @@ export const NETWORKS = {
     loss: crossEntropy,
   },
   transformer: {
-    title: `Transformer (2 layers, d ${WIDTH}, 4 heads, ${TOKENS} tokens)`,
-    sizes: [32],
+    title: `Transformer (2 x ${WIDTH}, ${TOKENS} tokens)`,
+    sizes: [32, 64],
     images: false,
     layers: [
       [2 * TOKENS * 12 * WIDTH * WIDTH, 3],
       [2 * TOKENS * TOKENS * 2 * WIDTH, 3],
       [TOKENS * WIDTH * VOCABULARY, 3],
     ],
-    input: (batch) => [batch, TOKENS, WIDTH],
+    input: (batch) => [batch, TOKENS],
+    indices: VOCABULARY,
     target: (batch) => [batch, TOKENS],
     classes: VOCABULARY,
     model: (nn) => {
       const options = { dimFeedforward: 4 * WIDTH, dropout: 0, activation: "gelu", normFirst: true, causal: true };
       const layer = nn.transformerEncoderLayer(WIDTH, 4, options);
-      return nn.sequential(nn.transformerEncoder(layer, 2, { norm: nn.layerNorm() }), nn.linear(VOCABULARY));
+      return nn.sequential(
+        nn.embedding(VOCABULARY, WIDTH),
+        nn.transformerEncoder(layer, 2, { norm: nn.layerNorm() }),
+        nn.linear(VOCABULARY),
+      );
     },
     loss: (nn, output, target) => nn.crossEntropy(output.reshape([-1, VOCABULARY]), target.reshape([-1])),
   },
   lstm: {
-    title: `LSTM (${WIDTH} wide, ${TOKENS} steps)`,
-    sizes: [64],
+    title: `LSTM ${FEATURES} to ${WIDTH}, ${TOKENS} steps`,
+    sizes: [32, 128],
     images: false,
     layers: [
-      [TOKENS * WIDTH * 4 * WIDTH, 2],
+      [TOKENS * FEATURES * 4 * WIDTH, 2],
       [TOKENS * WIDTH * 4 * WIDTH, 3],
       [WIDTH * 10, 3],
     ],
-    input: (batch) => [batch, TOKENS, WIDTH],
+    input: (batch) => [batch, TOKENS, FEATURES],
     target: (batch) => [batch],
     classes: 10,
     model: (nn) => nn.sequential(nn.lstm(WIDTH), lastStep(nn), nn.linear(10)),

@@ -1,10 +1,11 @@
+import { ceilingOf } from "./ceilings.mjs";
 import { loadOf, median } from "./measure.mjs";
-import { networkOf } from "./networks.mjs";
+import { FLAT } from "./workloads.mjs";
 
 /**
  * @typedef {import("./measure.mjs").Measured} Measured
  * @typedef {import("./workloads.mjs").Workload} Workload
- * @typedef {{ node: string, reproducible: number, fast: number, relaxedSimd: boolean }} Ceiling GFLOP/s of one thread
+ * @typedef {import("./ceilings.mjs").Ceiling} Ceiling
  */
 
 /** How far losses may lie apart: the first by rounding; a few updates later by what Adam makes of rounding where gradients vanish. */
@@ -13,37 +14,52 @@ const AGREEMENT = { first: 1e-4, early: 1e-3 };
 /**
  * Figures of one workload.
  * @param {Workload} workload @param {readonly Measured[]} measured @param {readonly Ceiling[]} ceilings
- * @param {number | undefined} bandwidth GB/s that streaming reached with as many threads
+ * @param {(own: Rated) => number | undefined} bandwidthOf GB/s that streaming reached with as many threads
  */
-export function summarize(workload, measured, ceilings, bandwidth) {
+export function summarize(workload, measured, ceilings, bandwidthOf) {
   const { kind, size, threads, steps, work, unit, title } = workload;
-  const rows = measured.map(({ contender, samples, first, engine, plannedBytes, peakMemory, phases, error }) => {
-    const ms = samples.map((sample) => sample.ms);
-    const least = Math.min(...ms);
-    const middle = median(ms);
-    const ceiling = unit === "GB" ? bandwidth : threads * (ceilingOf(ceilings, contender) ?? Number.NaN);
-    return {
-      name: contender.name,
-      family: contender.family,
-      ...(contender.mode && { mode: contender.mode }),
-      engine,
-      first,
-      ...(error !== undefined ? { error } : {}),
-      ...(ms.length > 0 && {
-        early: samples[0]?.early ?? null,
-        last: samples.at(-1)?.last ?? null,
-        minMs: least,
-        medianMs: middle,
-        cpuMs: median(samples.map((sample) => sample.cpuMs)),
-        rate: (work / middle) * 1e3,
-        ...(ceiling && { ceiling, share: ((work / middle) * 1e3) / ceiling }),
-        ms,
-      }),
-      peakMemory: peakMemory ?? null,
-      ...(plannedBytes !== undefined && { plannedBytes }),
-      ...(phases && { phases }),
-    };
+  const bandwidth = bandwidthOf({
+    kind,
+    threads,
+    work,
+    contenders: measured.map(({ samples }) => ({ minMs: Math.min(...samples.map(({ ms }) => ms)) })),
   });
+  const rows = measured.map(
+    ({ contender, samples, first, engine, plannedBytes, peakMemory, phases, dropped, error }) => {
+      const ms = samples.map((sample) => sample.ms);
+      const least = Math.min(...ms);
+      const middle = median(ms);
+      const ceiling =
+        unit === "GB"
+          ? size === FLAT
+            ? bandwidth
+            : undefined
+          : threads * (ceilingOf(ceilings, contender) ?? Number.NaN);
+      return {
+        name: contender.name,
+        family: contender.family,
+        ...(contender.mode && { mode: contender.mode }),
+        ...(contender.node && { node: contender.node }),
+        ...(dropped && { dropped }),
+        engine,
+        first,
+        ...(error !== undefined ? { error } : {}),
+        ...(ms.length > 0 && {
+          early: samples[0]?.early ?? null,
+          last: samples.at(-1)?.last ?? null,
+          minMs: least,
+          medianMs: middle,
+          cpuMs: median(samples.map((sample) => sample.cpuMs)),
+          rate: (work / middle) * 1e3,
+          ...(ceiling && { ceiling, share: ((work / middle) * 1e3) / ceiling }),
+          ms,
+        }),
+        peakMemory: peakMemory ?? null,
+        ...(plannedBytes !== undefined && { plannedBytes }),
+        ...(phases && { phases }),
+      };
+    },
+  );
   const reference = Math.min(...rows.filter((row) => row.family === "pytorch").map((row) => row.medianMs ?? Infinity));
   const load = loadOf(measured.flatMap(({ samples }) => samples));
   // With its second processor taken, PyTorch collapses and a static split waits: that compares schedulers.
@@ -81,21 +97,24 @@ function spread(values) {
   return known.some(Number.isNaN) ? Infinity : known.length < 2 ? 0 : Math.max(...known) - Math.min(...known);
 }
 
-/** The best sample's rate. @param {Workload} workload @param {readonly Measured[]} measured */
-export function bestRate({ work }, measured) {
-  return (work / Math.min(...measured.flatMap(({ samples }) => samples.map(({ ms }) => ms)))) * 1e3;
-}
+/** @typedef {{ kind: string, threads: number, work: number, contenders: readonly { minMs?: number }[] }} Rated */
 
-/** @param {readonly Ceiling[]} ceilings @param {{ node?: string, mode?: "reproducible" | "fast" }} contender */
-const ceilingOf = (ceilings, { node, mode }) => mode && ceilings.find((ceiling) => ceiling.node === node)?.[mode];
+/** GB/s of streaming's best sample. @param {readonly Rated[]} summaries @param {number} threads */
+export function bandwidthIn(summaries, threads) {
+  const found = summaries.find((summary) => summary.kind === "stream" && summary.threads === threads);
+  return (
+    found && (found.work / Math.min(...found.contenders.map(({ minMs }) => minMs ?? Number.POSITIVE_INFINITY))) * 1e3
+  );
+}
 
 /** @param {readonly import("./measure.mjs").Started[]} list */
 export function summarizeStarts(list) {
-  return list.map(({ contender, starts, first, error }) => {
+  const rows = list.map(({ contender, starts, first, error }) => {
     const of = (/** @type {string} */ name) => median(starts.map(({ times }) => times[name] ?? Number.NaN));
     return {
       name: contender.name,
       family: contender.family,
+      ...(contender.mode && { mode: contender.mode, node: contender.node }),
       first,
       ...(error !== undefined && { error }),
       ...(starts.length > 0 && {
@@ -113,6 +132,11 @@ export function summarizeStarts(list) {
       }),
     };
   });
+  const torch = rows.find(({ family }) => family === "pytorch")?.medianMs;
+  return rows.map((row) => ({
+    ...row,
+    ...(torch !== undefined && row.medianMs !== undefined && { vsTorch: row.medianMs / torch }),
+  }));
 }
 
 /** @param {number | null | undefined} value @param {number} [digits] significant */
@@ -144,14 +168,14 @@ const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 /** @param {number} threads */
 const threadsText = (threads) => plural(threads, "thread");
 
-export const LEGEND = `min, median, cpu: milliseconds a step (cpu: of all threads, median); share: of the ceiling; PyTorch:
-the median over that of PyTorch's best; MB: peak resident; loss: the first, and a sample's last.`;
+export const LEGEND = `min, median: milliseconds a step; cpu: of all threads (median); share: of the
+ceiling; /torch: the median over that of PyTorch's best, below 1 is faster;
+MB: peak memory of the process; ~ sampled once, then clearly slower.`;
 
 /** @param {Summary} summary @param {boolean} withPhases */
 export function formatSummary(summary, withPhases) {
-  const { title, threads, unit, work, steps, rounds, load, contenders, kind, differ, comparable } = summary;
-  const network = networkOf(kind) !== undefined;
-  const widths = [35, 7, 7, 6, 7, 5, 7, 4, 11];
+  const { title, threads, unit, work, steps, rounds, load, contenders, differ, comparable } = summary;
+  const widths = [30, 6, 6, 6, 6, 5, 6, 4];
   const rows = contenders
     .filter((row) => row.medianMs !== undefined)
     .map((row) => [
@@ -161,17 +185,13 @@ export function formatSummary(summary, withPhases) {
       figure(row.cpuMs),
       figure(row.rate),
       row.share === undefined ? "-" : `${Math.round(row.share * 100)} %`,
-      row.vsTorch === undefined ? "-" : `${fixed(row.vsTorch)}x`,
+      row.vsTorch === undefined ? "-" : `${row.dropped ? "~" : ""}${fixed(row.vsTorch)}`,
       row.peakMemory === null ? "-" : `${Math.round(row.peakMemory / 1e6)}`,
-      network ? `${row.first?.toFixed(3)} ${row.last?.toFixed(3)}` : (row.first?.toFixed(4) ?? "-"),
     ]);
   const lines = [
     `${title}, ${threadsText(threads)}: ${figure(work)} ${unit} a step, ${plural(rounds, "round")} of ${plural(steps, "step")}`,
     `  ${loadText(load)}`,
-    table(
-      [["", "min", "median", "cpu", `${unit}/s`, "share", "PyTorch", "MB", network ? "loss" : "check"], ...rows],
-      widths,
-    ),
+    table([["", "min", "median", "cpu", unit === "GB" ? "GB/s" : "GF/s", "share", "/torch", "MB"], ...rows], widths),
   ];
   for (const row of contenders)
     if ("error" in row && row.error !== undefined) lines.push(`  ${row.name} failed: ${row.error}`);
@@ -184,7 +204,10 @@ export function formatSummary(summary, withPhases) {
             .join(", ")} ms (one step)`,
         );
   if (!comparable) lines.push("  Not compared with PyTorch: with several threads that needs an idle machine.");
-  if (differ) lines.push("  THE LOSSES DIFFER, the first or those a few updates later: this is not the same work.");
+  if (differ) {
+    lines.push("  THE RESULTS DIFFER, the first or those a few updates later: not the same work.");
+    for (const { name, first, early } of contenders) lines.push(`    ${name}: ${first}, then ${early ?? "-"}`);
+  }
   return lines.join("\n");
 }
 
@@ -192,9 +215,9 @@ export function formatSummary(summary, withPhases) {
 export function loadText({ median: middle, most, busy, notIdleBefore, samples }) {
   const state =
     busy === 0 && notIdleBefore === 0
-      ? "The machine was idle otherwise"
+      ? "Idle otherwise"
       : `NOT IDLE in ${Math.max(busy, notIdleBefore)} of ${samples} samples`;
-  return `${state}: others kept ${fixed(middle)} processors busy (median), at most ${fixed(most)}.`;
+  return `${state}: others used ${fixed(middle)} processors (median), at most ${fixed(most)}.`;
 }
 
 /** @param {string} title @param {ReturnType<typeof summarizeStarts>} starts */
@@ -209,17 +232,14 @@ export function formatStarts(title, starts) {
       figure(row.initMs),
       figure(row.compileMs),
       figure(row.stepMs),
-      figure(row.importAndCompileMs),
+      row.vsTorch === undefined ? "-" : fixed(row.vsTorch),
     ]);
   const notIdle = starts.reduce((sum, row) => sum + (row.notIdleBefore ?? 0), 0);
   const all = starts.reduce((sum, row) => sum + (row.starts ?? 0), 0);
   return [
-    `First loss of ${title}, 1 thread: milliseconds from the start of the process (medians)`,
+    `First loss of ${title}, 1 thread: ms from the start of the process (medians)`,
     notIdle === 0 ? "  The machine was idle before each start." : `  NOT IDLE before ${notIdle} of ${all} starts.`,
-    table(
-      [["", "min", "whole", "import", "init", "compile", "step", "import+compile"], ...rows],
-      [35, 7, 7, 7, 7, 8, 7, 14],
-    ),
+    table([["", "min", "whole", "import", "init", "compile", "step", "/torch"], ...rows], [26, 6, 6, 6, 6, 7, 6, 6]),
     ...starts.flatMap((row) => (row.error === undefined ? [] : [`  ${row.name} failed: ${row.error}`])),
   ].join("\n");
 }
@@ -233,19 +253,9 @@ export function formatSpeedups(summaries) {
     if (!many.comparable) return [`${title}: not compared, the machine was not idle`];
     const pairs = many.contenders.flatMap(({ name, medianMs }) => {
       const alone = one.contenders.find((row) => row.name === name)?.medianMs;
-      return alone && medianMs ? [[`  ${name}`.padEnd(37), `${fixed(alone / medianMs)}x`.padStart(8)].join(" ")] : [];
+      return alone && medianMs ? [[`  ${name}`.padEnd(32), `${fixed(alone / medianMs)}x`.padStart(8)].join(" ")] : [];
     });
     return [title, ...pairs];
   });
   return lines.join("\n");
-}
-
-/** JSON with short arrays of numbers on one line. @param {unknown} value */
-export function toJson(value) {
-  const rounded = JSON.stringify(
-    value,
-    (_, item) => (typeof item === "number" ? Number(item.toPrecision(6)) : item),
-    2,
-  );
-  return `${rounded.replace(/\[\s+([-\d.e+,\s]+?)\s+\]/g, (_, items) => `[${items.split(/,\s+/).join(", ")}]`)}\n`;
 }

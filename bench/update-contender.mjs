@@ -1,14 +1,15 @@
 /** One update rule as a contender: says what it is once it has run a step, then times steps on request. */
 import { createInterface } from "node:readline";
-import { bytesOf, library, passesOf, prepare, ruleOf, shapesOf } from "./update-rules.mjs";
+import { loadProduct, openBackend } from "./product.mjs";
+import { bytesOf, passesOf, prepare, ruleOf, shapesOf } from "./update-rules.mjs";
 
-/** @typedef {{ dist: string, rule: string, size: number, threads: number, mode: "reproducible" | "fast", layouts: readonly ("one" | "many")[] }} Spec */
+/** @typedef {{ dist: string, rule: string, size: number, threads: number, mode: import("./modes.mjs").Mode, layouts: readonly ("one" | "many")[] }} Spec */
 
 /** @param {unknown} message */
 const answer = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
 const spec = JSON.parse(process.argv[2] ?? "");
-const lib = await library(spec.dist);
+const lib = await loadProduct(spec.dist);
 
 if (spec.rule === undefined) {
   // Which rules there are, and how many loops the update of three small tensors is.
@@ -26,7 +27,7 @@ if (spec.rule === undefined) {
   answer({ rules });
 } else {
   const { rule: name, size, threads, mode, layouts } = /** @type {Spec} */ (spec);
-  const backend = lib.wasm.wasmBackend({ threads, mode, spawn: lib.spawnThread });
+  const backend = await openBackend(lib, { threads, mode });
   /** @type {Record<string, any>} */
   const steps = {};
   /** @type {Record<string, number>} */

@@ -1,5 +1,5 @@
 /** Update rules as work: what a step of each one reads and writes, found in its own program. */
-import { pathToFileURL } from "node:url";
+import { hashed } from "./product.mjs";
 
 /** Tensors that the second layout is cut into, from a few elements to a few hundred thousand. */
 const TENSORS = 200;
@@ -14,34 +14,13 @@ export function shapesOf(count, many) {
   return sizes.map((size) => [size]);
 }
 
-/** @param {string} dist */
-export async function library(dist) {
-  /** @param {string} path */
-  const load = (path) => import(new URL(path, pathToFileURL(`${dist}/`)).href);
-  const [downhill, { compileStep }, { simplify }, wasm, { spawnThread }] = await Promise.all([
-    load("index.node.js"),
-    load("compile/step.js"),
-    load("compile/simplify.js"),
-    load("backends/wasm/index.js"),
-    load("node/threads.js"),
-  ]);
-  return { downhill, compileStep, simplify, wasm, spawnThread };
-}
-
-/** @typedef {Awaited<ReturnType<typeof library>>} Library */
+/** @typedef {import("./product.mjs").Product} Library */
 
 /** The rule with PyTorch's numbers where its table knows them. @param {Library} library @param {string} name */
 export function ruleOf({ downhill }, name) {
   const row = downhill.optim.table.find((/** @type {any} */ { name: found }) => found === name);
   const { like } = row.hypers;
   return row.create(undefined, like?.choices.includes("pytorch") ? { like: "pytorch" } : {});
-}
-
-/** The same numbers in [-0.5, 0.5) as hashed() of pytorch/update.py. @param {Library} library @param {readonly number[]} shape @param {number} salt */
-export function hashed({ downhill }, shape, salt) {
-  const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
-  for (let i = 0; i < data.length; i++) data[i] = (Math.imul(i + salt, 2_654_435_761) >>> 0) / 2 ** 32 - 0.5;
-  return new downhill.HostArray("f32", shape, data);
 }
 
 /**

@@ -5,13 +5,13 @@ import { pythonEnvironment } from "./engines.mjs";
 import { busyTime } from "./machine.mjs";
 import { loadOf, median } from "./measure.mjs";
 import { figure, loadText, table } from "./report.mjs";
+import { FLAT, SMALL } from "./workloads.mjs";
 
 /**
  * @typedef {import("./contenders.mjs").NodeEngine} NodeEngine
  * @typedef {{ label: string, dist: string }} Build
- * @typedef {{ builds: readonly Build[], nodes: readonly NodeEngine[], modes: readonly ("reproducible" | "fast")[], engineFlags: readonly string[],
- *   python: string | undefined, threads: readonly number[] | undefined, most: number, rules: readonly string[] | undefined,
- *   rounds: number, quick: boolean }} Field
+ * @typedef {{ builds: readonly Build[], nodes: readonly NodeEngine[], mode: import("./modes.mjs").Mode, engineFlags: readonly string[],
+ *   python: string | undefined, rules: readonly string[] | undefined, rounds: number, quick: boolean }} Field
  * @typedef {{ ms: number, cpuMs: number, load: number, idleBefore: boolean | null }} Sample milliseconds a step
  * @typedef {{ child: Child, what: string, steps: number, samples: Sample[] }} Entry
  * @typedef {{ minMs: number, medianMs: number, ms: number[] }} Times
@@ -22,9 +22,8 @@ import { figure, loadText, table } from "./report.mjs";
  *   compileMs?: Record<string, number>, differ?: boolean, load?: ReturnType<typeof loadOf>, error?: string }} UpdateRow
  */
 
-const FLAT = 10_000_000;
-/** Parameters of the MLP 784-256-128-10: their update lies in the innermost caches. */
-const SMALL = { size: 235_146, rules: ["sgd", "momentum", "adam"] };
+/** Sizes in the order of measurement. */
+export const UPDATE_SIZES = [FLAT, SMALL];
 
 const file = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -65,7 +64,7 @@ function timesOf(entry) {
  */
 async function measureRule({ rule, size, threads, build, node }, field, torch, idle) {
   const layouts = size === FLAT ? ["one", "many"] : ["one"];
-  const spec = { dist: build.dist, rule, size, threads, mode: field.modes[0], layouts };
+  const spec = { dist: build.dist, rule, size, threads, mode: field.mode, layouts };
   const child = nodeChild(node, field, "update-contender.mjs", JSON.stringify(spec));
   const row = { rule, threads, size, build: build.label, node: node.version };
   try {
@@ -124,62 +123,59 @@ async function measureRule({ rule, size, threads, build, node }, field, torch, i
 }
 
 /**
- * @param {Field} field @param {import("./machine.mjs").IdleWatch} idle @param {(text: string) => void} progress
- * @param {(text: string) => void} say
+ * Every elementwise rule at one size and thread count.
+ * @param {{ size: number, threads: number }} what @param {Field} field @param {import("./machine.mjs").IdleWatch} idle
+ * @param {(text: string) => void} progress
  */
-export async function measureUpdates(field, idle, progress, say) {
-  const threads = (field.threads ?? [1, 2]).filter((count) => count <= field.most);
-  progress("bandwidth of the machine");
-  const bandwidth = await bandwidthOf(field, threads);
-  for (const [count, rates] of Object.entries(bandwidth))
-    say(
-      `Streaming, x += g for 1, 2 and 3 arrays x of 10 M: ${Object.values(rates)
-        .map((r) => r.toFixed(1))
-        .join(", ")} GB/s at best on ${count} thread${count === "1" ? "" : "s"}.`,
-    );
+export async function measureUpdates({ size, threads }, field, idle, progress) {
   const [build, node] = [field.builds[0], field.nodes[0]];
-  if (!build || !node) return { bandwidth, rows: [], others: [] };
+  if (!build || !node) return { bandwidth: {}, rows: [], others: [] };
+  progress("bandwidth of the machine");
+  const bandwidth = size === FLAT ? await bandwidthOf(field, [threads]) : {};
   const listing = nodeChild(node, field, "update-contender.mjs", JSON.stringify({ dist: build.dist }));
   /** @type {{ name: string, passes?: number, error?: string }[]} */
   const rules = (await listing.hello).rules;
   await listing.close();
   const wanted = rules.filter(({ name }) => field.rules === undefined || field.rules.includes(name));
-  const others = wanted.filter(({ passes }) => passes !== 1);
   /** @type {UpdateRow[]} */
   const rows = [];
-  for (const count of threads) {
-    const torch =
-      field.python === undefined
-        ? undefined
-        : new Child([field.python, file("pytorch/update.py"), JSON.stringify({ threads: count })], pythonEnvironment());
+  const torch =
+    field.python === undefined
+      ? undefined
+      : new Child([field.python, file("pytorch/update.py"), JSON.stringify({ threads })], pythonEnvironment());
+  try {
     const known = torch ? new Set((await torch.hello).rules) : new Set();
-    for (const size of [FLAT, SMALL.size]) {
-      /** @type {UpdateRow[]} */
-      const section = [];
-      for (const { name, passes } of wanted) {
-        if (passes !== 1 || (size !== FLAT && !SMALL.rules.includes(name))) continue;
-        for (const engine of field.nodes)
-          for (const built of field.builds) {
-            progress(`${name}, ${count} threads, ${engine.name}, ${built.label}`);
-            const what = { rule: name, size, threads: count, build: built, node: engine };
-            section.push(await measureRule(what, field, known.has(name) ? torch : undefined, idle));
-          }
-      }
-      rows.push(...section);
-      if (section.length > 0) say(`\n${formatUpdates(section, field)}`);
+    for (const { name, passes } of wanted) {
+      if (passes !== 1) continue;
+      for (const engine of field.nodes)
+        for (const built of field.builds) {
+          progress(`${name}, ${threads} threads, Node ${engine.version} ${built.label}`);
+          const one = { rule: name, size, threads, build: built, node: engine };
+          rows.push(await measureRule(one, field, known.has(name) ? torch : undefined, idle));
+        }
     }
+  } finally {
     await torch?.close();
   }
-  if (others.length > 0) say(`\n${formatOthers(others)}`);
-  return { bandwidth, rows, others };
+  return { bandwidth, rows, others: wanted.filter(({ passes }) => passes !== 1) };
 }
 
-/** @param {readonly UpdateRow[]} rows @param {Field} field */
-function formatUpdates(rows, { rounds, builds, nodes }) {
+/** @param {Record<string, Record<string, number>>} bandwidth */
+export const formatBandwidth = (bandwidth) =>
+  Object.entries(bandwidth).map(
+    ([count, rates]) =>
+      `Streaming, x += g for 1, 2 and 3 arrays x of 10 M: ${Object.values(rates)
+        .map((rate) => rate.toFixed(1))
+        .join(", ")} GB/s\nat best on ${count} thread${count === "1" ? "" : "s"}.`,
+  );
+
+/** @param {readonly UpdateRow[]} rows @param {Pick<Field, "rounds" | "builds" | "nodes">} field */
+export function formatUpdates(rows, { rounds, builds, nodes }) {
   const [{ size, threads }] = /** @type {[UpdateRow]} */ (/** @type {unknown} */ (rows));
   const several = builds.length * nodes.length > 1;
   const name = (/** @type {UpdateRow} */ row) => (several ? `${row.rule}, ${row.build}, Node ${row.node}` : row.rule);
   const percent = (/** @type {number | undefined} */ value) => (value ? `${Math.round(value * 100)} %` : "-");
+  const ratio = (/** @type {number | undefined} */ faster) => (faster ? (1 / faster).toFixed(2) : "-");
   const times = (/** @type {number | undefined} */ value) => (value ? `${value.toFixed(2)}x` : "-");
   const lines = rows.map((row) => [
     name(row),
@@ -188,36 +184,19 @@ function formatUpdates(rows, { rounds, builds, nodes }) {
     figure(row.one?.medianMs),
     figure(row.gigabytesPerSecond),
     percent(row.share),
-    figure(row.many?.medianMs),
     times(row.manyOverOne),
     figure(row.compileMs?.many ?? row.compileMs?.one),
-    figure(row.default?.medianMs),
-    times(row.vsDefault),
-    figure(row.fused?.medianMs),
-    times(row.vsFused),
+    ratio(row.vsDefault),
+    ratio(row.vsFused),
   ]);
-  const head = [
-    "",
-    "B",
-    "min",
-    "median",
-    "GB/s",
-    "share",
-    "200",
-    "/ one",
-    "compile",
-    "default",
-    "faster",
-    "fused",
-    "faster",
-  ];
+  const head = ["", "B", "min", "median", "GB/s", "share", "200", "compile", "default", "fused"];
   const text = [
-    `Update of ${size === FLAT ? "10 M" : size} parameters, ${threads} thread${threads === 1 ? "" : "s"}, ${rounds} rounds; milliseconds a step`,
+    `Update of ${size === FLAT ? "10 M" : size} parameters, ${threads} thread${threads === 1 ? "" : "s"}, ${rounds} rounds; ms a step`,
     ...rows.slice(0, 1).flatMap(() => {
       const all = rows.flatMap(({ load }) => (load ? [load] : []));
       return [`  ${loadText(all.reduce(mostLoaded))}`];
     }),
-    table([head, ...lines], [several ? 44 : 20, 4, 6, 6, 5, 6, 6, 6, 7, 7, 7, 6, 6]),
+    table([head, ...lines], [several ? 30 : 14, 3, 6, 6, 5, 5, 5, 7, 7, 5]),
   ];
   for (const row of rows) {
     if (row.error !== undefined) text.push(`  ${name(row)} failed: ${row.error}`);
@@ -238,13 +217,12 @@ function mostLoaded(a, b) {
 }
 
 /** @param {readonly { name: string, passes?: number, error?: string }[]} others */
-const formatOthers = (others) =>
-  `Not element by element, and not measured: ${others
-    .map(
-      ({ name, passes, error }) => `${name} (${passes === undefined ? error : `${passes} loops over three tensors`})`,
-    )
+export const formatOthers = (others) =>
+  `Not measured, being more than one loop: ${others
+    .map(({ name, passes, error }) => `${name} (${passes ?? error})`)
     .join(", ")}.`;
 
-export const UPDATE_LEGEND = `B: bytes a parameter that the update must read and write; share: its GB/s of those that one addition to the
-same arrays reached in the same rounds; 200: the same parameters in 200 tensors; compile: tracing and compiling
-those; default, fused: torch.optim's; faster: their median over Downhill's of one tensor.`;
+export const UPDATE_LEGEND = `B: bytes a parameter that the update must read and write; share: its GB/s of
+those of one addition to the same arrays in the same rounds; 200: the same
+parameters in 200 tensors, against one; compile: tracing and compiling those;
+default, fused: Downhill's median over torch.optim's, below 1 is faster.`;

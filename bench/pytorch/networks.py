@@ -57,18 +57,19 @@ class Transformer(nn.Sequential):
             128, 4, 512, dropout=0, activation="gelu", batch_first=True, norm_first=True
         )
         super().__init__(
+            nn.Embedding(512, 128),
             nn.TransformerEncoder(layer, 2, norm=nn.LayerNorm(128), enable_nested_tensor=False),
-            nn.Linear(128, 64),
+            nn.Linear(128, 512),
         )
         self.mask = nn.Transformer.generate_square_subsequent_mask(64)
 
     def forward(self, x):
-        return self[1](self[0](x, mask=self.mask, is_causal=True)).flatten(0, 1)
+        return self[2](self[1](self[0](x), mask=self.mask, is_causal=True)).flatten(0, 1)
 
 
 class Lstm(nn.Sequential):
     def __init__(self):
-        super().__init__(nn.LSTM(128, 128, batch_first=True), nn.Identity(), nn.Linear(128, 10))
+        super().__init__(nn.LSTM(32, 128, batch_first=True), nn.Identity(), nn.Linear(128, 10))
 
     def forward(self, x):
         return self[2](self[0](x)[0][:, -1])

@@ -7,6 +7,7 @@ import time
 BEGIN = time.perf_counter()
 import torch  # noqa: E402
 from networks import IMAGES, NETWORKS  # noqa: E402
+from tensors import peak_memory, read_tensors  # noqa: E402
 from torch import nn  # noqa: E402
 
 IMPORTED = time.perf_counter()
@@ -19,22 +20,6 @@ memory_format = torch.channels_last if spec["format"] == "channels_last" else to
 
 def answer(message):
     print(json.dumps(message), flush=True)
-
-
-def read_tensors(path):
-    with open(path, "rb") as file:
-        content = bytearray(file.read())
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    types = {"F32": torch.float32, "I32": torch.int32, "I64": torch.int64}
-    return {
-        name: torch.frombuffer(
-            content[8 + length + entry["data_offsets"][0] : 8 + length + entry["data_offsets"][1]],
-            dtype=types[entry["dtype"]],
-        ).reshape(entry["shape"])
-        for name, entry in header.items()
-        if name != "__metadata__"
-    }
 
 
 def hashed(count, salt):
@@ -52,12 +37,15 @@ class Network:
     def __init__(self):
         tensors = read_tensors(spec["inputs"])
         self.x, self.y = tensors.pop("x"), tensors.pop("y").long().flatten()
+        if self.x.dtype == torch.int32:
+            self.x = self.x.long()
         self.weights = tensors
         self.model = NETWORKS[kind]()
         if kind in IMAGES:
             self.x = self.x.contiguous(memory_format=memory_format)
             self.model = self.model.to(memory_format=memory_format)
         self.loss = nn.CrossEntropyLoss()
+        self.run = torch.compile(self.model) if spec["compiled"] else self.model
         self.optimizer = optimizer_of(self.model.parameters())
         self.reset()
 
@@ -67,7 +55,7 @@ class Network:
 
     def step(self):
         self.optimizer.zero_grad()
-        loss = self.loss(self.model(self.x), self.y)
+        loss = self.loss(self.run(self.x), self.y)
         loss.backward()
         self.optimizer.step()
         return loss
@@ -119,22 +107,6 @@ class Product(Flat):
 
     def result(self):
         return self.c
-
-
-def peak_memory():
-    try:
-        with open("/proc/self/status") as file:
-            for line in file:
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 work = {"adam": Adam, "stream": Stream, "matmul": Product}.get(kind, Network)()
