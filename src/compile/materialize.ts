@@ -200,6 +200,7 @@ function chooseStored(
   const uses = (v: Var): number =>
     (consumers.get(v.id)?.length ?? 0) + program.outputs.filter((o) => o.value.id === v.id).length;
   const updates = updateValues(program, consumers);
+  const arrays = arraysBehind(stored);
   const cost = new Map<number, number>();
   const costOf = (v: Var): number => (stored.has(v.id) || inputs.has(v.id) ? 0 : (cost.get(v.id) ?? 0));
   for (const eq of program.equations) {
@@ -227,12 +228,35 @@ function chooseStored(
     const total = own + eq.inputs.reduce((sum, v) => sum + costOf(v), 0);
     for (const v of eq.outputs) {
       cost.set(v.id, total);
+      const read = arrays(eq, v);
       if (isView(eq) || eq.primitive === "full" || eq.primitive === "iota") continue;
       if (updates.has(v.id)) continue;
-      if ((uses(v) >= 2 && total >= RECOMPUTE_LIMIT) || total >= EXPRESSION_LIMIT) stored.add(v.id);
+      // Computed again at each use it reads all its arrays each time; stored, once, and itself at each use.
+      const traffic = uses(v) * read > read + 1 + uses(v);
+      if ((uses(v) >= 2 && (total >= RECOMPUTE_LIMIT || traffic)) || total >= EXPRESSION_LIMIT) stored.add(v.id);
     }
   }
   return stored;
+}
+
+/** Elements of an array that does not stay in the second-level cache between two kernels. */
+const LARGE = 2 ** 18;
+
+/** Counts, equation by equation, the arrays of a value's own size that computing it reads from memory; 0 for small values. */
+function arraysBehind(stored: ReadonlySet<number>): (eq: Equation, v: Var) => number {
+  const behind = new Map<number, ReadonlySet<number>>();
+  return (eq, v) => {
+    const size = sizeOf(v.aval.shape);
+    if (size < LARGE) return 0;
+    const found = new Set<number>();
+    for (const input of eq.inputs) {
+      const known = stored.has(input.id) ? undefined : behind.get(input.id);
+      if (known) for (const id of known) found.add(id);
+      else if (2 * sizeOf(input.aval.shape) >= size) found.add(input.id);
+    }
+    behind.set(v.id, found);
+    return found.size;
+  };
 }
 
 /**
