@@ -52,6 +52,7 @@ export type DriverOptions = {
   readonly threads: number;
   readonly maxPages: number;
   readonly fused: boolean;
+  readonly wide: boolean;
   /** Calls the imported `tick` around every kernel; the results are the same. */
   readonly clocked: boolean;
   /** Which products go to the import `gemm`. */
@@ -80,6 +81,7 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
   const target: Target = {
     address: places.address,
     scratch: places.scratch,
+    together: options.wide ? 2 : 1,
     i32Div: safeDivision(module, "div").index,
     i32Rem: safeDivision(module, "rem").index,
   };

@@ -394,6 +394,7 @@ class WasmExecutable implements Executable {
       threads: backend.crew.threads,
       maxPages: MAX_PAGES,
       fused: backend.fused,
+      wide: backend.wide,
       gemm: backend.gemm,
     };
     this.buildModule = (clocked) => buildModule(this.nodes, places, { ...options, clocked });

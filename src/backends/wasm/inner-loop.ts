@@ -13,25 +13,34 @@ export type InnerStore = { readonly view: View; readonly index: Index; readonly 
 
 export const valuesOf = (stores: readonly InnerStore[]): readonly Scalar[] => stores.map((s) => s.value);
 
-/** Writes the stores of one element, or of four. */
-export function storesOf(
-  f: FuncBuilder,
-  e: ExpressionEmitter,
-  stores: readonly InnerStore[],
-): (mode: "vector" | "scalar") => void {
-  return (mode) => {
+/** Writes the inner loop's body for the elements at each of these offsets. */
+export type Body = (mode: "vector" | "scalar", offsets: readonly number[]) => void;
+
+/** The stores of each element, or of each four. */
+export function storesOf(f: FuncBuilder, e: ExpressionEmitter, stores: readonly InnerStore[]): Body {
+  return (mode, offsets) => {
     // Every value is computed before the first is stored: an update may replace what it reads.
-    const kept = stores.map(({ value }) => {
-      const local = f.local(mode === "vector" ? "v128" : value.lane === "f32" ? "f32" : "i32");
-      if (mode === "vector") e.vector(value);
-      else e.scalar(value);
-      f.set(local);
-      return local;
+    const kept = offsets.map((offset) =>
+      stores.map(({ value }) => {
+        const local = f.local(mode === "vector" ? "v128" : value.lane === "f32" ? "f32" : "i32");
+        return { offset, value, local };
+      }),
+    );
+    for (const [i, offset] of offsets.entries())
+      e.atOffset(offset, () => {
+        for (const { value, local } of kept[i] as (typeof kept)[number]) {
+          if (mode === "vector") e.vector(value);
+          else e.scalar(value);
+          f.set(local);
+        }
+      });
+    stores.forEach(({ view, index }, s) => {
+      for (const each of kept) {
+        const { offset, local } = each[s] as (typeof each)[number];
+        e.atOffset(offset, () => e.store(view.buffer, index, mode, () => f.get(local)));
+      }
     });
-    stores.forEach(({ view, index }, i) => {
-      e.store(view.buffer, index, mode, () => f.get(kept[i] as number));
-    });
-    for (const local of kept) f.release(local);
+    for (const { local } of kept.flat()) f.release(local);
   };
 }
 
@@ -76,16 +85,17 @@ export function blockRange(block: number): SetRange {
   };
 }
 
-/** The innermost loop over one piece: unrolled vectors, single vectors, then single elements. */
+/** The innermost loop over one piece: unrolled vectors, `together` in one call of `body`, single vectors, then single elements. */
 export function emitInner(
   f: FuncBuilder,
   e: ExpressionEmitter,
   loop: Loop,
   vector: boolean,
   uses: Pick<Uses, "accesses" | "nodes"> & { readonly values: readonly Scalar[] },
-  body: (mode: "vector" | "scalar") => void,
+  body: Body,
   setRange: SetRange,
   piece: readonly [number, number],
+  together: 1 | 2,
 ): void {
   const at = f.local("i32");
   const end = f.local("i32");
@@ -94,10 +104,16 @@ export function emitInner(
   e.enter(loop, vector, piece, uses.accesses, uses.values);
   const run = (width: number, copies: number): void => {
     const step = width * copies;
+    const mode = width === 4 ? "vector" : "scalar";
+    const count = copies % 2 === 0 ? together : 1;
     f.block((done) => {
       f.loop((again) => {
         f.get(at).i32(step).op("i32.add").get(end).op("i32.gt_s").brIf(done);
-        for (let u = 0; u < copies; u++) e.atOffset(u * width, () => body(width === 4 ? "vector" : "scalar"));
+        for (let u = 0; u < copies; u += count)
+          body(
+            mode,
+            Array.from({ length: count }, (_, i) => (u + i) * width),
+          );
         e.advance(step);
         f.get(at).i32(step).op("i32.add").set(at);
         f.br(again);
@@ -109,6 +125,7 @@ export function emitInner(
   const even = length % 4 === 0 && (setRange === wholeRange || piece[0] % 4 === 0);
   if (vector && length >= 4) {
     if (uses.nodes <= SMALL_BODY && length >= 16) run(4, 4);
+    else if (together === 2 && length >= 8) run(4, 2);
     run(4, 1);
   }
   if (!vector || !even || length < 4) run(1, 1);

@@ -92,14 +92,24 @@ function emitNest(
     e.countUses(values);
     const emitStores = storesOf(f, e, chosen);
     if (!inner) {
-      openLoops(f, e, nest.loops, shared, () => e.scoped(() => emitStores("scalar")));
+      openLoops(f, e, nest.loops, shared, () => e.scoped(() => emitStores("scalar", [0])));
       return;
     }
     const range = !blocked || !shared ? wholeRange : blockRange(BLOCK);
     const pieces = vector ? piecesOf(chosenUses, inner.loop, inner.size) : [[0, inner.size] as const];
     const body = (): void => {
       for (const piece of pieces)
-        emitInner(f, e, inner.loop, vector !== null, { ...chosenUses, values }, emitStores, range, piece);
+        emitInner(
+          f,
+          e,
+          inner.loop,
+          vector !== null,
+          { ...chosenUses, values },
+          emitStores,
+          range,
+          piece,
+          target.together,
+        );
     };
     if (blocked) body();
     else openLoops(f, e, outer, shared, body);

@@ -7,6 +7,7 @@ import { Expander } from "./expand.ts";
 import { ExpressionEmitter } from "./expression.ts";
 import {
   BLOCK,
+  type Body,
   emitInner,
   type InnerStore,
   invariantCondition,
@@ -74,11 +75,21 @@ export function emitSweep(module: ModuleBuilder, target: Target, kernel: SweepKe
     values: readonly Scalar[],
     chosen: readonly InnerStore[],
     range: SetRange,
-    body: (e: ExpressionEmitter) => (mode: "vector" | "scalar") => void,
+    body: (e: ExpressionEmitter) => Body,
   ): void => {
     const e = emitter();
     e.countUses(values);
-    emitInner(f, e, loop, true, { ...usesOf(values, operands, chosen), values }, body(e), range, PIECE);
+    emitInner(
+      f,
+      e,
+      loop,
+      true,
+      { ...usesOf(values, operands, chosen), values },
+      body(e),
+      range,
+      PIECE,
+      kind === "sums" ? 1 : target.together,
+    );
   };
   eachEntry(f, turn, table, entryWords(kernel) * WORD, () => {
     operands.forEach(({ buffer }, i) => {
@@ -139,7 +150,7 @@ function sumJobs(
   f: FuncBuilder,
   { entry, first, next }: Turn,
   parts: number,
-  inner: (range: SetRange, body: (e: ExpressionEmitter) => (mode: "vector" | "scalar") => void) => void,
+  inner: (range: SetRange, body: (e: ExpressionEmitter) => Body) => void,
   [value]: readonly Scalar[],
 ): void {
   const sums = [f.local("v128"), f.local("v128"), f.local("v128"), f.local("v128")] as const;
@@ -156,16 +167,15 @@ function sumJobs(
     inner(range, (e) => {
       // Copies of the unrolled loop take the four in turn; the single vectors behind them the first.
       let copy = 0;
-      return (mode) => {
-        if (mode === "vector") {
-          const sum = sums[copy++ % 4] as number;
-          f.get(sum);
-          e.vector(value as Scalar);
-          f.op("f32x4.add").set(sum);
-        } else {
-          f.get(rest);
-          e.scalar(value as Scalar);
-          f.op("f32.add").set(rest);
+      return (mode, offsets) => {
+        for (const offset of offsets) {
+          const sum = mode === "vector" ? (sums[copy++ % 4] as number) : rest;
+          e.atOffset(offset, () => {
+            f.get(sum);
+            if (mode === "vector") e.vector(value as Scalar);
+            else e.scalar(value as Scalar);
+            f.op(mode === "vector" ? "f32x4.add" : "f32.add").set(sum);
+          });
         }
       };
     });

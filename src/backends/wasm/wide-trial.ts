@@ -47,7 +47,7 @@ export function productTrial(
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", pages, pages, false);
   const target = { address: (buffer: Buffer) => addresses.get(buffer) as number, scratch: new Set<Buffer>() };
-  const [code] = emitContract(module, { ...target, i32Div: 0, i32Rem: 0 }, kernel, { fused });
+  const [code] = emitContract(module, { ...target, together: 1, i32Div: 0, i32Rem: 0 }, kernel, { fused });
   if (!code) throw new Error("wasm: a contraction without code");
   module.export("product", code.func);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
