@@ -12,5 +12,9 @@ export { type NodeBackendOptions, nodeBackend } from "./node/default-backend.ts"
 export { fit, type NodeFitOptions } from "./node/fit.ts";
 export { datasetFromFolder, type FolderOptions, type TrainTest } from "./node/idx-folder.ts";
 export { load } from "./node/load-run.ts";
+export { profile } from "./node/profile.ts";
 export { RunFolder, type RunFolderOptions } from "./node/run-folder.ts";
 export { readBpe, readText } from "./node/text.ts";
+export { type GroupBy, type ProfileRow, profileRows } from "./train/profile/group.ts";
+export type { Limit, Profile, ProfiledKernel } from "./train/profile/measure.ts";
+export type { ProfileOptions } from "./train/profile/profile.ts";

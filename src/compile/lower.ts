@@ -5,7 +5,7 @@ import { lowerControl } from "./control-flow.ts";
 import { type Group, type GroupRoot, groupRoots } from "./groups.ts";
 import type { Node, View } from "./kernel.ts";
 import { Expressions, flatten, type Lowering, orderedLoops, type Target } from "./lowering.ts";
-import { originOf } from "./origin.ts";
+import { originOf, withOrigin } from "./origin.ts";
 import { lowerReduction } from "./reduction.ts";
 import { lowerScatter } from "./scatter.ts";
 import { countOf, SETTLE_MASK } from "./settle.ts";
@@ -16,8 +16,12 @@ const SMALLEST_NORMAL_BITS = 0x0080_0000;
 export function lowerProgram(lowering: Lowering, targets: readonly Target[]): readonly Node[] {
   lowering.prepare();
   for (const group of groupRoots(lowering, targets)) {
-    lowering.origin = originOf(lowering, group);
+    const origin = originOf(lowering, group);
+    lowering.origin = origin;
+    const before = lowering.nodes.length;
     emitGroup(lowering, group);
+    for (let i = before; i < lowering.nodes.length; i++)
+      lowering.nodes[i] = withOrigin(lowering.nodes[i] as Node, origin);
   }
   return lowering.nodes;
 }

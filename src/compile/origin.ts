@@ -1,7 +1,7 @@
 import { sizeOf } from "../core/dtype.ts";
 import type { Equation } from "../ir/program.ts";
 import type { Group } from "./groups.ts";
-import type { Origin } from "./kernel.ts";
+import type { Node, Origin } from "./kernel.ts";
 import type { Lowering } from "./lowering.ts";
 
 /** What the kernels of a group are for. */
@@ -13,6 +13,23 @@ export function originOf(lowering: Lowering, group: Group): Origin {
   const sites = group.roots.map(({ value }) => lowering.analysis.definition.get(value.id)?.site ?? "");
   const known = [...new Set(sites.filter((site) => site !== ""))];
   return { operation: group.roots.map(({ name }) => name).join("+"), site: known.join(", "), flops: 0 };
+}
+
+/** The same node, in which kernels without an origin, such as a loop's own copies, have this one. */
+export function withOrigin(node: Node, origin: Origin): Node {
+  const all = (nodes: readonly Node[]): Node[] => nodes.map((inner) => withOrigin(inner, origin));
+  switch (node.kind) {
+    case "kernel":
+      return node.kernel.origin ? node : { ...node, kernel: { ...node.kernel, origin } };
+    case "stage":
+      return node;
+    case "loop":
+      return { ...node, body: all(node.body) };
+    case "while":
+      return { ...node, test: all(node.test), body: all(node.body) };
+    case "cond":
+      return { ...node, whenTrue: all(node.whenTrue), whenFalse: all(node.whenFalse) };
+  }
 }
 
 /** 2 for each multiply-add of a product; the rest of the program counts by its kernels. */

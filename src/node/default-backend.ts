@@ -23,6 +23,11 @@ export type NodeBackendOptions = Pick<WasmOptions, "mode"> & {
 
 const MOST_THREADS = 4;
 
+/** Worker threads where nobody says how many. */
+export function defaultThreads(): number {
+  return Math.min(MOST_THREADS, availableParallelism());
+}
+
 /**
  * WebAssembly on worker threads; the calling thread stays free.
  *
@@ -30,7 +35,7 @@ const MOST_THREADS = 4;
  */
 export function nodeBackend(options: NodeBackendOptions = {}): Backend {
   const { native = "auto" } = options;
-  const threads = options.threads ?? Math.min(MOST_THREADS, availableParallelism());
+  const threads = options.threads ?? defaultThreads();
   if (native === "on" && options.mode === "reproducible")
     throw new OptionError(
       'native: got "on" in mode "reproducible"; expected one of the two. A BLAS gives other bits on other machines: use mode "fast".',

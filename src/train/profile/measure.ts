@@ -1,0 +1,150 @@
+import type { Ceilings } from "../../backends/wasm/ceilings.ts";
+import type { Feeds, KernelTimes } from "../../compile/backend.ts";
+import type { Origin } from "../../compile/kernel.ts";
+import type { Step } from "../../compile/step.ts";
+import { OptionError } from "../../core/errors.ts";
+import type { Phase } from "../../ir/program.ts";
+import { workOf } from "./work.ts";
+
+/** What a kernel's time would be at least: by its arithmetic, or by its bytes through memory or through the cache. */
+export type Limit = "compute" | "memory" | "cache";
+
+/** A kernel of a step. Times are milliseconds of a step; with several threads, of one thread: all threads' together, divided. */
+export type ProfiledKernel = {
+  readonly name: string;
+  /** What it is: `contract` (products and convolutions), `map`, `reduce`, `sweep`, `sums`, `scatter`, `pack`, `fill` or `copy`. */
+  readonly kind: string;
+  readonly phase: Phase;
+  /** The layer as errors call it, e.g. `sequential.3 (conv2d)`; empty outside of layers. */
+  readonly layer: string;
+  /** The operation of the program that it is for; a convolution by Winograd's algorithm takes several kernels. */
+  readonly operation: string;
+  /** Calls of its function in a step: of a stage, one for each image. */
+  readonly calls: number;
+  readonly ms: number;
+  /** Of the sum of all kernels, 0 to 1. */
+  readonly share: number;
+  /** Arithmetic of a step as this kernel does it. */
+  readonly operations: number;
+  /** Arithmetic of a step by the direct algorithm: where an operation takes several kernels, at the one that multiplies. */
+  readonly directOperations: number;
+  /** Distinct bytes that it reads and writes in a step. */
+  readonly bytes: number;
+  /** What the ceilings leave: no less than this, and by what. */
+  readonly limitMs: number;
+  readonly limit: Limit;
+};
+
+export type Profile = {
+  /** Steps that were timed each way. */
+  readonly steps: number;
+  readonly threads: number;
+  readonly ceilings: Ceilings;
+  /** The plain step at its fastest, in milliseconds. */
+  readonly stepMs: number;
+  /** All kernels at their fastest. */
+  readonly kernelsMs: number;
+  /** Of a thread: waiting for the others, and the order of calls. */
+  readonly waitMs: number;
+  readonly otherMs: number;
+  /** What a reading of the clock takes; left out of all times above. */
+  readonly tickMs: number;
+  /** In the order in which they run. */
+  readonly kernels: readonly ProfiledKernel[];
+};
+
+/** What fits beside everything else into a second-level cache of 2 MiB; smaller caches make "cache" kernels look worse. */
+const CACHED_BYTES = 2 ** 20;
+const LEAST_ROUNDS = 5;
+const MOST_ROUNDS = 200;
+const TARGET_MS = 2_000;
+const WARM_ROUNDS = 3;
+const WARM_MS = 400;
+export type MeasureOptions = {
+  readonly ceilings: Ceilings;
+  /** Steps that are timed each way. Default: as many as take about two seconds, at least 5. */
+  readonly steps?: number | undefined;
+};
+
+/**
+ * Times each kernel of a compiled step. Plain and timed steps take turns; each kernel, and the plain step, counts at its fastest,
+ * so that other work on the machine disturbs little. All of them are steps like any other: the state moves on.
+ *
+ * Errors: OptionError where the backend times no kernels.
+ */
+export async function measureStep(
+  step: Pick<Step, "run">,
+  feeds: (steps: number) => Feeds,
+  { ceilings, steps }: MeasureOptions,
+): Promise<Profile> {
+  /** Without the call's own time: measured where the step runs. */
+  const plain = async (): Promise<number> => {
+    const { timeByPhase } = await step.run(feeds(1), 1, { timed: true });
+    return Object.values(timeByPhase ?? {}).reduce((sum, ms) => sum + ms, 0);
+  };
+  const timed = async (): Promise<KernelTimes> => {
+    const { kernelTimes } = await step.run(feeds(1), 1, { kernels: true });
+    if (kernelTimes) return kernelTimes;
+    throw new OptionError("profile: got a backend that times no kernels; expected wasmBackend().", "backend");
+  };
+  const started = performance.now();
+  let times = await timed();
+  let stepMs = await plain();
+  for (let i = 0; i < WARM_ROUNDS || (i < MOST_ROUNDS && performance.now() - started < WARM_MS); i++) {
+    times = await timed();
+    stepMs = Math.min(stepMs, await plain());
+  }
+  const rounds = steps ?? Math.ceil(Math.max(LEAST_ROUNDS, Math.min(MOST_ROUNDS, TARGET_MS / (2 * stepMs))));
+  const { threads } = times;
+  let best = times.kernels.map(() => Number.POSITIVE_INFINITY);
+  let [waitMs, otherMs, tickMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (let i = 0; i < rounds; i++) {
+    stepMs = Math.min(stepMs, await plain());
+    times = await timed();
+    best = best.map((least, k) => Math.min(least, (times.kernels[k]?.ms ?? 0) / threads));
+    waitMs = Math.min(waitMs, times.waitMs / threads);
+    otherMs = Math.min(otherMs, times.otherMs / threads);
+    tickMs = Math.min(tickMs, times.tickMs);
+  }
+  const kernelsMs = best.reduce((sum, ms) => sum + ms, 0);
+  const kernels = describe(times, best, kernelsMs, ceilings);
+  return { steps: rounds, threads, ceilings, stepMs, kernelsMs, waitMs, otherMs, tickMs, kernels };
+}
+
+function describe(
+  { kernels, threads }: KernelTimes,
+  best: readonly number[],
+  total: number,
+  ceilings: Ceilings,
+): ProfiledKernel[] {
+  const seen = new Set<Origin>();
+  return kernels.map(({ kernel, calls, runs, images }, i) => {
+    const { origin, kind, name, phase } = kernel;
+    const work = workOf(kernel);
+    const multiplies = kind === "contract";
+    // An operation is counted once, at its product; what transforms or packs for it adds nothing.
+    const first = origin !== undefined && multiplies && !seen.has(origin);
+    if (origin && first) seen.add(origin);
+    const direct = origin && origin.flops > 0 ? (first ? origin.flops : 0) : work.operations;
+    const span = images > 1 ? work.bytes / images : work.bytes / threads;
+    const cached = span <= CACHED_BYTES;
+    const computeMs = work.operations / (multiplies ? ceilings.products : ceilings.separate) / 1e6;
+    const bytesMs = work.bytes / (cached ? ceilings.cache : ceilings.memory) / 1e6;
+    const ms = best[i] as number;
+    return {
+      name,
+      kind,
+      phase,
+      layer: origin?.site ?? "",
+      operation: origin?.operation ?? name,
+      calls,
+      ms,
+      share: total > 0 ? ms / total : 0,
+      operations: work.operations * runs,
+      directOperations: direct * runs,
+      bytes: work.bytes * runs,
+      limitMs: Math.max(computeMs, bytesMs) * runs,
+      limit: computeMs >= bytesMs ? "compute" : cached ? "cache" : "memory",
+    };
+  });
+}
