@@ -18,13 +18,13 @@ import { gemmOf } from "./native-products.ts";
 import { combine } from "./reduction.ts";
 import { copyView } from "./scatter.ts";
 import {
-  fitsWinograd,
   productsAndOutput,
   transformCotangent,
   transformInput,
   transformKernel,
   transformWeightSum,
   weightProducts,
+  winogradTiles,
 } from "./winograd.ts";
 
 /** Images of a batch are cut into this many chunks for a weight gradient, so that its sum does not depend on the threads. */
@@ -230,9 +230,15 @@ function lowerConv(lowering: Lowering, eq: Equation): void {
   const y = lowering.viewOfVar(eq.outputs[0] as Var);
   const [n, o, oh, ow] = y.shape as Images;
   const [, i, kh, kw] = w.shape as Images;
-  const tiles = { n, tilesHigh: oh / 2, tilesWide: ow / 2 };
-  if (n > 1 && fitsWinograd(eq.params as unknown as ConvParams, [kh, kw], [i, o], oh, ow)) {
-    const u = transformKernel(lowering, eq, w, false, `${w.buffer.name}.transformed`);
+  const tiles = winogradTiles(
+    eq.params as unknown as ConvParams,
+    [kh, kw],
+    [i, o],
+    [n, oh, ow],
+    lowering.arena.largeTiles,
+  );
+  if (n > 1 && tiles) {
+    const u = transformKernel(lowering, eq, w, tiles, false, `${w.buffer.name}.transformed`);
     const v = transformInput(lowering, eq, x, [padding[0][0], padding[1][0]], tiles, `${x.buffer.name}.tiles`);
     productsAndOutput(lowering, eq, v, u, y, tiles);
     return;
@@ -311,9 +317,15 @@ function lowerInputGrad(lowering: Lowering, eq: Equation): void {
   const out = lowering.viewOfVar(eq.outputs[0] as Var);
   const [n, , height, width] = out.shape as Images;
   const [o, i, kh, kw] = weight.shape as Images;
-  if (n > 1 && fitsWinograd(eq.params as unknown as ConvParams, [kh, kw], [i, o], height, width)) {
-    const tiles = { n, tilesHigh: height / 2, tilesWide: width / 2 };
-    const u = transformKernel(lowering, eq, weight, true, `${weight.buffer.name}.turned`);
+  const tiles = winogradTiles(
+    eq.params as unknown as ConvParams,
+    [kh, kw],
+    [i, o],
+    [n, height, width],
+    lowering.arena.largeTiles,
+  );
+  if (n > 1 && tiles) {
+    const u = transformKernel(lowering, eq, weight, tiles, true, `${weight.buffer.name}.turned`);
     const v = transformInput(lowering, eq, g, [2 - padding[0][0], 2 - padding[1][0]], tiles, `${g.buffer.name}.tiles`);
     productsAndOutput(lowering, eq, v, u, out, tiles);
     return;
@@ -381,10 +393,8 @@ function lowerWeightGrad(lowering: Lowering, eq: Equation): void {
   const [n, o, oh, ow] = g.shape as Images;
   const [, i, kh, kw] = out.shape as Images;
   const chunkable = n > 1 && n % WEIGHT_CHUNKS === 0;
-  const winograd =
-    chunkable &&
-    16 * i * o <= MAX_CHUNKED_WEIGHT &&
-    fitsWinograd(eq.params as unknown as ConvParams, [kh, kw], [i, o], oh, ow);
+  const tiles = winogradTiles(eq.params as unknown as ConvParams, [kh, kw], [i, o], [n, oh, ow], false);
+  const winograd = chunkable && tiles !== null && 16 * i * o <= MAX_CHUNKED_WEIGHT;
   const order = out.shape.map((_, d) => d).sort((p, q) => at(out, q) - at(out, p) || p - q);
   const sumShape = winograd ? [16, i, o] : out.shape;
   const size = sizeOf(sumShape);
@@ -397,7 +407,6 @@ function lowerWeightGrad(lowering: Lowering, eq: Equation): void {
       ? null
       : viewOf(lowering.buffer(`${out.buffer.name}.parts`, { dtype: "f32", shape: [chunks, ...sumShape] }, sumOrder));
   if (winograd && parts) {
-    const tiles = { n, tilesHigh: oh / 2, tilesWide: ow / 2 };
     const v = transformInput(lowering, eq, x, [padding[0][0], padding[1][0]], tiles, `${x.buffer.name}.tiles`);
     const z = transformCotangent(lowering, eq, g, tiles, `${g.buffer.name}.tiles`);
     weightProducts(lowering, eq, v, z, parts, tiles, images as NonNullable<ContractKernel["images"]>);

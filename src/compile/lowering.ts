@@ -25,11 +25,21 @@ export class Arena {
   readonly panel: PanelWidth;
   /** Which products a BLAS takes; null: there is none. */
   readonly gemm: GemmRule | null;
+  /** Whether convolutions may use Winograd's large tiles, whose error is larger. */
+  readonly largeTiles: boolean;
   private nextVariable: number;
 
-  constructor(program: Program, panel: PanelWidth = 8, gemm: GemmRule | null = null) {
+  constructor(
+    program: Program,
+    {
+      panel = 8,
+      gemm = null,
+      largeTiles = false,
+    }: { readonly panel?: PanelWidth; readonly gemm?: GemmRule | null; readonly largeTiles?: boolean } = {},
+  ) {
     this.panel = panel;
     this.gemm = gemm;
+    this.largeTiles = largeTiles;
     let last = 0;
     const visit = (p: Program): void => {
       for (const input of p.inputs) last = Math.max(last, input.value.id);

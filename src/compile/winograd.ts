@@ -5,26 +5,45 @@ import type { ContractKernel, Layout, View } from "./kernel.ts";
 import { Expressions, flatten, type Lowering, viewOf } from "./lowering.ts";
 
 /**
- * Winograd's F(2x2, 3x3) for 3x3 convolutions of stride 1: tiles of 2 x 2 outputs through 16 products instead of 36. With
- * B'dB of each 4 x 4 input tile, GgG' of the kernel and A'mA of the products; a weight gradient is the transpose of that.
- * Source: Lavin and Gray, "Fast algorithms for convolutional neural networks" (2015). The error is that of the direct sum.
+ * Winograd's F(2x2, 3x3) and F(4x4, 3x3) for 3x3 convolutions of stride 1: tiles of 2 x 2 outputs through 16 products instead of 36, or of
+ * 4 x 4 through 36 instead of 144. With B'dB of each input tile, GgG' of the kernel and A'mA of the products; a weight gradient is
+ * the transpose of that. Source: Lavin and Gray, "Fast algorithms for convolutional neural networks" (2015). The error of the small
+ * form is that of the direct sum; the large one's is up to 2e-6 of the largest output, so only `fast` mode has it.
  */
-export type Winograd = { readonly n: number; readonly tilesHigh: number; readonly tilesWide: number };
+export type Winograd = {
+  readonly n: number;
+  readonly tilesHigh: number;
+  readonly tilesWide: number;
+  readonly form: Form;
+};
 
+type Rows = (l: Loops, sum: Sum, values: readonly Scalar[]) => Scalar[];
+
+/** Outputs of a tile along an axis, the inputs that it reads, and B', G and A' on a column. */
+type Form = {
+  readonly outputs: number;
+  readonly inputs: number;
+  readonly input: Rows;
+  readonly kernel: Rows;
+  readonly output: Rows;
+};
+
+/** An image with fewer of the large tiles gives products too few rows. */
+const MIN_LARGE_TILES = 16;
 /** Fewer channels than this and the transforms cost more than the products save. */
 const MIN_CHANNELS = 8;
 /** Keeps the 16 planes of a transform off one another's cache sets. */
 const PLANE_PAD = 16;
 
-/** Whether a convolution with these output maps goes this way. */
-export function fitsWinograd(
+/** The tiles of a convolution's output maps where it goes this way, else null. */
+export function winogradTiles(
   { stride, dilation, groups }: ConvParams,
   kernel: readonly number[],
   channels: readonly number[],
-  height: number,
-  width: number,
-): boolean {
-  return (
+  [n, height, width]: readonly [number, number, number],
+  large: boolean,
+): Winograd | null {
+  const fits =
     kernel[0] === 3 &&
     kernel[1] === 3 &&
     stride[0] === 1 &&
@@ -34,8 +53,16 @@ export function fitsWinograd(
     groups === 1 &&
     height % 2 === 0 &&
     width % 2 === 0 &&
-    channels.every((c) => c >= MIN_CHANNELS)
-  );
+    channels.every((c) => c >= MIN_CHANNELS);
+  if (!fits) return null;
+  const tiles = (form: Form): Winograd => ({
+    n,
+    tilesHigh: height / form.outputs,
+    tilesWide: width / form.outputs,
+    form,
+  });
+  const wide = large && height % 4 === 0 && width % 4 === 0 && (height * width) / 16 >= MIN_LARGE_TILES;
+  return tiles(wide ? LARGE : SMALL);
 }
 
 type Sum = (...terms: readonly (readonly [sign: 1 | -1, value: Scalar])[]) => Scalar;
@@ -50,83 +77,113 @@ function summer(l: Loops): Sum {
   };
 }
 
+type Three = readonly [Scalar, Scalar, Scalar];
+type Four = readonly [Scalar, Scalar, Scalar, Scalar];
+type Six = readonly [Scalar, Scalar, Scalar, Scalar, Scalar, Scalar];
 type Grid = readonly (readonly Scalar[])[];
 
-/** M x M' for a matrix M given as signed sums of rows. */
-function twice(grid: Grid, rows: (column: readonly Scalar[]) => Scalar[]): Grid {
+/** M x M' for a matrix M given as sums of rows. */
+function twice(l: Loops, grid: Grid, rows: Rows): Grid {
+  const sum = summer(l);
   const transpose = (g: Grid): Grid => (g[0] as readonly Scalar[]).map((_, j) => g.map((row) => row[j] as Scalar));
-  const once = transpose(transpose(grid).map((column) => rows(column)));
-  return once.map((row) => rows(row));
+  const once = transpose(transpose(grid).map((column) => rows(l, sum, column)));
+  return once.map((row) => rows(l, sum, row));
 }
 
-/** B' of F(2x2, 3x3) on four values. */
-const inputRows =
-  (sum: Sum) =>
-  ([a, b, c, d]: readonly Scalar[]): Scalar[] => [
-    sum([1, a as Scalar], [-1, c as Scalar]),
-    sum([1, b as Scalar], [1, c as Scalar]),
-    sum([1, c as Scalar], [-1, b as Scalar]),
-    sum([1, b as Scalar], [-1, d as Scalar]),
-  ];
+const times = (l: Loops, factor: number, value: Scalar): Scalar => l.binary("mul", l.constant(factor), value);
 
-/** G on three values. */
-const kernelRows =
-  (l: Loops, sum: Sum) =>
-  ([a, b, c]: readonly Scalar[]): Scalar[] => {
-    const half = l.constant(0.5);
-    const outer = sum([1, a as Scalar], [1, c as Scalar]);
+const SMALL: Form = {
+  outputs: 2,
+  inputs: 4,
+  input: (_, sum, values) => {
+    const [a, b, c, d] = values as Four;
+    return [sum([1, a], [-1, c]), sum([1, b], [1, c]), sum([1, c], [-1, b]), sum([1, b], [-1, d])];
+  },
+  kernel: (l, sum, values) => {
+    const [a, b, c] = values as Three;
+    const outer = sum([1, a], [1, c]);
+    return [a, times(l, 0.5, sum([1, outer], [1, b])), times(l, 0.5, sum([1, outer], [-1, b])), c];
+  },
+  output: (_, sum, values) => {
+    const [a, b, c, d] = values as Four;
+    return [sum([1, a], [1, b], [1, c]), sum([1, b], [-1, c], [-1, d])];
+  },
+};
+
+/** The points 0, 1, -1, 2, -2 and infinity. */
+const LARGE: Form = {
+  outputs: 4,
+  inputs: 6,
+  input: (l, sum, values) => {
+    const [a, b, c, d, e, f] = values as Six;
+    const [even, odd] = [sum([1, e], [-1, times(l, 4, c)]), sum([1, d], [-1, times(l, 4, b)])];
+    const [near, far] = [sum([1, e], [-1, c]), times(l, 2, sum([1, d], [-1, b]))];
     return [
-      a as Scalar,
-      l.binary("mul", half, sum([1, outer], [1, b as Scalar])),
-      l.binary("mul", half, sum([1, outer], [-1, b as Scalar])),
-      c as Scalar,
+      sum([1, times(l, 4, a)], [-1, times(l, 5, c)], [1, e]),
+      sum([1, even], [1, odd]),
+      sum([1, even], [-1, odd]),
+      sum([1, near], [1, far]),
+      sum([1, near], [-1, far]),
+      sum([1, times(l, 4, b)], [-1, times(l, 5, d)], [1, f]),
     ];
-  };
-
-/** A' on four values. */
-const outputRows =
-  (sum: Sum) =>
-  ([a, b, c, d]: readonly Scalar[]): Scalar[] => [
-    sum([1, a as Scalar], [1, b as Scalar], [1, c as Scalar]),
-    sum([1, b as Scalar], [-1, c as Scalar], [-1, d as Scalar]),
-  ];
+  },
+  kernel: (l, sum, values) => {
+    const [a, b, c] = values as Three;
+    const outer = sum([1, a], [1, c]);
+    const [quarter, twice] = [sum([1, a], [1, times(l, 4, c)]), times(l, 2, b)];
+    return [
+      times(l, 1 / 4, a),
+      times(l, -1 / 6, sum([1, outer], [1, b])),
+      times(l, -1 / 6, sum([1, outer], [-1, b])),
+      times(l, 1 / 24, sum([1, quarter], [1, twice])),
+      times(l, 1 / 24, sum([1, quarter], [-1, twice])),
+      c,
+    ];
+  },
+  output: (l, sum, values) => {
+    const [a, b, c, d, e, f] = values as Six;
+    const [plus, minus] = [sum([1, b], [1, c]), sum([1, b], [-1, c])];
+    const [plus2, minus2] = [sum([1, d], [1, e]), sum([1, d], [-1, e])];
+    return [
+      sum([1, a], [1, plus], [1, plus2]),
+      sum([1, minus], [1, times(l, 2, minus2)]),
+      sum([1, plus], [1, times(l, 4, plus2)]),
+      sum([1, minus], [1, times(l, 8, minus2)], [1, f]),
+    ];
+  },
+};
 
 /** A on two values: the transpose of the output's transform. */
-const cotangentRows =
-  (l: Loops, sum: Sum) =>
-  ([a, b]: readonly Scalar[]): Scalar[] => [
-    a as Scalar,
-    sum([1, a as Scalar], [1, b as Scalar]),
-    sum([1, a as Scalar], [-1, b as Scalar]),
-    l.unary("neg", b as Scalar),
-  ];
+const cotangentRows: Rows = (l, sum, values) => {
+  const [a, b] = values as readonly [Scalar, Scalar];
+  return [a, sum([1, a], [1, b]), sum([1, a], [-1, b]), l.unary("neg", b)];
+};
 
 /** G' on four values: the transpose of the kernel's transform. */
-const weightRows =
-  (l: Loops, sum: Sum) =>
-  ([a, b, c, d]: readonly Scalar[]): Scalar[] => {
-    const half = l.constant(0.5);
-    const plus = l.binary("mul", half, sum([1, b as Scalar], [1, c as Scalar]));
-    const minus = l.binary("mul", half, sum([1, b as Scalar], [-1, c as Scalar]));
-    return [sum([1, a as Scalar], [1, plus]), minus, sum([1, plus], [1, d as Scalar])];
-  };
+const weightRows: Rows = (l, sum, values) => {
+  const [a, b, c, d] = values as Four;
+  const plus = times(l, 0.5, sum([1, b], [1, c]));
+  const minus = times(l, 0.5, sum([1, b], [-1, c]));
+  return [sum([1, a], [1, plus]), minus, sum([1, plus], [1, d])];
+};
 
-/** [N, 16, tilesHigh, tilesWide, channels], image outermost, planes padded. */
-function planes(lowering: Lowering, name: string, { n, tilesHigh, tilesWide }: Winograd, channels: number): View {
+/** [N, inputs squared, tilesHigh, tilesWide, channels], image outermost, planes padded. */
+function planes(lowering: Lowering, name: string, { n, tilesHigh, tilesWide, form }: Winograd, channels: number): View {
+  const count = form.inputs ** 2;
   const row = tilesWide * channels;
   const plane = tilesHigh * row + PLANE_PAD;
   const layout: Layout = {
-    strides: [16 * plane, plane, row, channels, 1],
+    strides: [count * plane, plane, row, channels, 1],
     offset: 0,
-    size: n * 16 * plane,
+    size: n * count * plane,
     border: false,
   };
   return viewOf(
-    lowering.bufferWithLayout(name, { dtype: "f32", shape: [n, 16, tilesHigh, tilesWide, channels] }, layout),
+    lowering.bufferWithLayout(name, { dtype: "f32", shape: [n, count, tilesHigh, tilesWide, channels] }, layout),
   );
 }
 
-const at4 = (size: number, f: (i: number, j: number) => Scalar): Grid =>
+const square = (size: number, f: (i: number, j: number) => Scalar): Grid =>
   Array.from({ length: size }, (_, i) => Array.from({ length: size }, (_, j) => f(i, j)));
 
 /** A map over images, tiles and channels. */
@@ -159,7 +216,7 @@ function tileMap(
   });
 }
 
-/** B'dB of the 4 x 4 tiles of x [N, C, H, W], whose rows begin at `-pad`. */
+/** B'dB of the tiles of x [N, C, H, W], whose rows begin at `-pad`. */
 export function transformInput(
   lowering: Lowering,
   eq: Equation,
@@ -170,12 +227,12 @@ export function transformInput(
 ): View {
   const channels = x.shape[1] as number;
   const v = planes(lowering, name, tiles, channels);
+  const { outputs, inputs, input } = tiles.form;
   tileMap(lowering, eq, name, tiles, channels, (e, { n, h, w, c }) => {
-    const d = at4(4, (i, j) =>
-      e.read(x, [n, c, shiftIndex(scaleIndex(h, 2), i - pad[0]), shiftIndex(scaleIndex(w, 2), j - pad[1])]),
-    );
-    return twice(d, inputRows(summer(e.loops))).flatMap((row, i) =>
-      row.map((value, j) => ({ view: v, at: [n, constantIndex(4 * i + j), h, w, c], value })),
+    const place = (tile: Index, at: number): Index => shiftIndex(scaleIndex(tile, outputs), at);
+    const d = square(inputs, (i, j) => e.read(x, [n, c, place(h, i - pad[0]), place(w, j - pad[1])]));
+    return twice(e.loops, d, input).flatMap((row, i) =>
+      row.map((value, j) => ({ view: v, at: [n, constantIndex(inputs * i + j), h, w, c], value })),
     );
   });
   return v;
@@ -186,32 +243,39 @@ export function transformCotangent(lowering: Lowering, eq: Equation, g: View, ti
   const channels = g.shape[1] as number;
   const z = planes(lowering, name, tiles, channels);
   tileMap(lowering, eq, name, tiles, channels, (e, { n, h, w, c }) => {
-    const d = at4(2, (i, j) => e.read(g, [n, c, shiftIndex(scaleIndex(h, 2), i), shiftIndex(scaleIndex(w, 2), j)]));
-    return twice(d, cotangentRows(e.loops, summer(e.loops))).flatMap((row, i) =>
+    const d = square(2, (i, j) => e.read(g, [n, c, shiftIndex(scaleIndex(h, 2), i), shiftIndex(scaleIndex(w, 2), j)]));
+    return twice(e.loops, d, cotangentRows).flatMap((row, i) =>
       row.map((value, j) => ({ view: z, at: [n, constantIndex(4 * i + j), h, w, c], value })),
     );
   });
   return z;
 }
 
-/** GgG' of a kernel [O, I, 3, 3] as [16, from, to]; `flipped` for the input gradient, which goes from O to I. */
-export function transformKernel(lowering: Lowering, eq: Equation, w: View, flipped: boolean, name: string): View {
+/** GgG' of a kernel [O, I, 3, 3] as [inputs squared, from, to]; `flipped` for the input gradient, which goes from O to I. */
+export function transformKernel(
+  lowering: Lowering,
+  eq: Equation,
+  w: View,
+  { form }: Winograd,
+  flipped: boolean,
+  name: string,
+): View {
   const [o, i] = w.shape as readonly [number, number];
   const [from, to] = flipped ? [o, i] : [i, o];
-  const u = viewOf(lowering.buffer(name, { dtype: "f32", shape: [16, from, to] }));
+  const u = viewOf(lowering.buffer(name, { dtype: "f32", shape: [form.inputs ** 2, from, to] }));
   const e = new Expressions(lowering);
   const [a, b] = [e.loops.loop(from), e.loops.loop(to)];
   const [f, t] = [loopIndex(a), loopIndex(b)];
   const tap = (k: number): Index => constantIndex(flipped ? 2 - k : k);
-  const g = at4(3, (p, q) => e.read(w, flipped ? [f, t, tap(p), tap(q)] : [t, f, tap(p), tap(q)]));
-  const stores = twice(g, kernelRows(e.loops, summer(e.loops))).flatMap((row, p) =>
-    row.map((value, q) => ({ view: u, index: flatten(u, [constantIndex(4 * p + q), f, t]), value })),
+  const g = square(3, (p, q) => e.read(w, flipped ? [f, t, tap(p), tap(q)] : [t, f, tap(p), tap(q)]));
+  const stores = twice(e.loops, g, form.kernel).flatMap((row, p) =>
+    row.map((value, q) => ({ view: u, index: flatten(u, [constantIndex(form.inputs * p + q), f, t]), value })),
   );
   lowering.push({ kind: "map", name, phase: eq.phase, loops: [a, b], stores, operands: e.operands });
   return u;
 }
 
-/** The 16 products of every image, then A'mA into the output. */
+/** The products of every image, then A'mA into the output. */
 export function productsAndOutput(
   lowering: Lowering,
   eq: Equation,
@@ -223,6 +287,7 @@ export function productsAndOutput(
   const [, from, to] = u.shape as readonly [number, number, number];
   const m = planes(lowering, `${out.buffer.name}.products`, tiles, to);
   const count = tiles.tilesHigh * tiles.tilesWide;
+  const { outputs, inputs, output } = tiles.form;
   lowering.push({
     kind: "contract",
     panel: lowering.arena.panel,
@@ -235,7 +300,7 @@ export function productsAndOutput(
       {
         outer: [
           { size: tiles.n, a: v.strides[0] as number, b: 0, c: m.strides[0] as number },
-          { size: 16, a: v.strides[1] as number, b: from * to, c: m.strides[1] as number },
+          { size: inputs ** 2, a: v.strides[1] as number, b: from * to, c: m.strides[1] as number },
         ],
         m: [{ size: count, a: from, b: 0, c: to }],
         n: { size: to, a: 0, b: 1, c: 1 },
@@ -248,11 +313,11 @@ export function productsAndOutput(
     images: { size: tiles.n, chunk: 0, chunkStride: 0 },
   });
   tileMap(lowering, eq, `${eq.primitive} ${out.buffer.name}`, tiles, to, (e, { n, h, w, c }) => {
-    const grid = at4(4, (i, j) => e.read(m, [n, constantIndex(4 * i + j), h, w, c]));
-    return twice(grid, outputRows(summer(e.loops))).flatMap((row, i) =>
+    const grid = square(inputs, (i, j) => e.read(m, [n, constantIndex(inputs * i + j), h, w, c]));
+    return twice(e.loops, grid, output).flatMap((row, i) =>
       row.map((value, j) => ({
         view: out,
-        at: [n, c, shiftIndex(scaleIndex(h, 2), i), shiftIndex(scaleIndex(w, 2), j)],
+        at: [n, c, shiftIndex(scaleIndex(h, outputs), i), shiftIndex(scaleIndex(w, outputs), j)],
         value,
       })),
     );
@@ -302,8 +367,8 @@ export function transformWeightSum(lowering: Lowering, eq: Equation, sums: View,
   const e = new Expressions(lowering);
   const [a, b] = [e.loops.loop(i), e.loops.loop(o)];
   const [f, t] = [loopIndex(a), loopIndex(b)];
-  const grid = at4(4, (p, q) => e.read(sums, [constantIndex(4 * p + q), f, t]));
-  const stores = twice(grid, weightRows(e.loops, summer(e.loops))).flatMap((row, p) =>
+  const grid = square(4, (p, q) => e.read(sums, [constantIndex(4 * p + q), f, t]));
+  const stores = twice(e.loops, grid, weightRows).flatMap((row, p) =>
     row.map((value, q) => ({ view: out, index: flatten(out, [t, f, constantIndex(p), constantIndex(q)]), value })),
   );
   lowering.push({

@@ -93,6 +93,7 @@ class WasmBackend implements Backend {
   readonly notes: readonly string[];
   readonly memory: Memory;
   readonly crew: Crew;
+  readonly fast: boolean;
   readonly fused: boolean;
   readonly wide: boolean;
   readonly gemm: GemmRule | null;
@@ -103,7 +104,8 @@ class WasmBackend implements Backend {
     this.crew = options.spawn
       ? new WorkerCrew(options.spawn, this.memory.memory, threads)
       : new InlineCrew(this.memory.memory);
-    this.fused = options.mode === "fast" && hasRelaxedSimd();
+    this.fast = options.mode === "fast";
+    this.fused = this.fast && hasRelaxedSimd();
     this.wide = options.wide === true;
     this.gemm = options.gemm ?? null;
     this.notes =
@@ -273,7 +275,11 @@ class WasmExecutable implements Executable {
     this.store = store;
     const { memory } = backend;
     const simple = simplify(program);
-    const arena = new Arena(simple, backend.wide ? 16 : 8, backend.gemm);
+    const arena = new Arena(simple, {
+      panel: backend.wide ? 16 : 8,
+      gemm: backend.gemm,
+      largeTiles: backend.fast,
+    });
     const lowering = new Lowering(arena, simple, new Map(), (path) => store.orderOf(path));
     const fixed = new Map<Buffer, number>();
     const stateBuffers = new Map<string, Buffer>();
