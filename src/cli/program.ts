@@ -4,6 +4,7 @@ import { OptionError } from "../core/errors.ts";
 import { datasets } from "./datasets.ts";
 import { evaluate } from "./evaluate.ts";
 import { optimizerHelp, scheduleHelp } from "./help.ts";
+import { info } from "./info.ts";
 import { listModels } from "./models.ts";
 import { listOptimizers, printOptimizers, showOptimizer } from "./optimizers.ts";
 import { defaultOf, TEXT_HELP } from "./recipe.ts";
@@ -139,6 +140,12 @@ export function program(screen: Screen, done: (code: number) => void): Command {
     .description("Train neural networks: the whole step compiled to WebAssembly.")
     .version(version())
     .addCommand(trainCommand(screen, done))
+    .addCommand(
+      new Command("info")
+        .description("Say what of this machine training can use: fused multiply-add, wide vectors, a BLAS.")
+        .option("--json", "print JSON")
+        .action(({ json = false }: { json?: boolean }) => info(screen, version(), json)),
+    )
     .addCommand(
       new Command("datasets")
         .description("List the data sets known by name, and where they are.")

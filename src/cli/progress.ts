@@ -36,6 +36,7 @@ export class Progress implements Callback {
   private begin(event: Start): void {
     this.start = event;
     this.startedAt = performance.now();
+    for (const line of backendLines(event, this.verbose)) this.screen.line(line);
     if (this.verbose) for (const line of programLines(event)) this.screen.line(this.screen.dim(line));
     if (!this.screen.isTerminal) return;
     const [titles = "", columns = ""] = tableHeader().split("\n");
@@ -70,6 +71,12 @@ export class Progress implements Callback {
     );
     this.screen.draw(line);
   }
+}
+
+/** What runs the training where that is not the default, and what cannot be used and why. */
+export function backendLines({ config }: Start, verbose: boolean): string[] {
+  const { backend, backendNotes = [] } = config as { backend: string; backendNotes?: readonly string[] };
+  return backend !== "wasm" || backendNotes.length > 0 || verbose ? [[backend, ...backendNotes].join("; ")] : [];
 }
 
 /** What `--verbose` adds: programs, memory, compile time. */

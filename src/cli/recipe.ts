@@ -1,4 +1,5 @@
 import { OptionError } from "../core/errors.ts";
+import type { NodeBackendOptions } from "../node/default-backend.ts";
 import { KNOWN_DATASETS } from "../node/known-datasets.ts";
 import { isTextFile } from "../node/text.ts";
 import type { Rule } from "../optim/hyper.ts";
@@ -28,6 +29,9 @@ export type Recipe = {
   readonly validation: number | undefined;
   readonly seed: number;
   readonly threads: number | undefined;
+  readonly mode: BaseSettings["mode"] | undefined;
+  readonly wide: boolean | undefined;
+  readonly native: BaseSettings["native"] | undefined;
   readonly dataDir: string | undefined;
   readonly out: string;
 };
@@ -122,11 +126,16 @@ export function recipeOf(flags: Given, file: Given): Recipe {
   const text = textRecipeOf(merged, model, flags);
   const rate = rateAndSchedule(merged, optimizer, text !== undefined);
   const { epochs, batchSize, seed, out } = { ...defaults, ...merged };
-  const { threads, dataDir, validation, weights, strict } = merged;
+  const { threads, mode, wide, native, dataDir, validation, weights, strict } = merged;
   if (weights !== undefined && text !== undefined)
     throw new OptionError("--weights: got it with the model gpt; expected it with an image classifier.", "weights");
   if (strict !== undefined && weights === undefined)
     throw new OptionError(`--${strict ? "" : "no-"}strict: got it without --weights; expected both.`, "strict");
+  if (mode === "reproducible" && native === "on")
+    throw new OptionError(
+      "--native: got on with --mode reproducible; expected --mode fast. A BLAS gives other bits on other machines.",
+      "native",
+    );
   const processing = Object.fromEntries(
     PROCESSING.flatMap((name) => {
       const value =
@@ -149,6 +158,9 @@ export function recipeOf(flags: Given, file: Given): Recipe {
     validation,
     seed,
     threads,
+    mode,
+    wide,
+    native,
     dataDir,
     out,
   };
@@ -204,6 +216,16 @@ function foreign(name: string, optimizer: string, isFlag: boolean): OptionError 
     `${shown}: got it with the optimizer ${optimizer}; expected it with ${owners.join(", ")} only.`,
     shown,
   );
+}
+
+/** What runs it, as `fit` takes it. */
+export function backendOf({ threads, mode, wide, native }: Recipe): NodeBackendOptions {
+  return {
+    ...(threads === undefined ? {} : { threads }),
+    ...(mode === undefined ? {} : { mode }),
+    ...(wide === undefined ? {} : { wide }),
+    ...(native === undefined ? {} : { native }),
+  };
 }
 
 /** The recipe as a config file would say it, with the same keys. */

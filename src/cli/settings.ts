@@ -265,6 +265,30 @@ const BASE = {
     expected: "a whole number from 1 to 64",
     schema: v.pipe(count, v.maxValue(64)),
   },
+  mode: {
+    flag: "--mode <name>",
+    group: "Training",
+    help: "reproducible: the same bits on every machine; fast: fused multiply-add and what --native finds (reproducible)",
+    kind: "text",
+    expected: "reproducible or fast",
+    schema: v.picklist(["reproducible", "fast"]),
+  },
+  wide: {
+    flag: "--wide",
+    group: "Training",
+    help: "vectors of 256 bits by V8's revectorising, experimental, Node 24 and later; tried first; the bits are the same",
+    kind: "switch",
+    expected: "true or false",
+    schema: v.boolean(),
+  },
+  native: {
+    flag: "--native <when>",
+    group: "Training",
+    help: "large products by the system's BLAS, in mode fast: off, on, or auto, where there is one (auto)",
+    kind: "text",
+    expected: "off, auto or on",
+    schema: v.picklist(["off", "auto", "on"]),
+  },
   dataDir: {
     flag: "--data-dir <folder>",
     group: "Data and output",
@@ -283,10 +307,15 @@ const BASE = {
   },
 } as const satisfies Readonly<Record<string, Setting>>;
 
-/** Hyperparameters of all update rules but the first, which is `--lr`, and transforms; the rules' table says what each takes. */
+/**
+ * Hyperparameters of all update rules but the first, which is `--lr`, and transforms; the rules' table says what each takes. One
+ * that has the name of another setting (lion's mode) is given with the optimizer as JSON.
+ */
 const HYPERS: Readonly<Record<string, Setting>> = (() => {
   const specs = RULES.flatMap((rule) =>
-    Object.entries(rule.hypers).filter(([name, { type }]) => name !== rateOf(rule) && type !== "transform"),
+    Object.entries(rule.hypers).filter(
+      ([name, { type }]) => name !== rateOf(rule) && type !== "transform" && !Object.hasOwn(BASE, name),
+    ),
   );
   const names = [...new Set(specs.map(([name]) => name))];
   const specsOf = (name: string): HyperSpec[] => specs.flatMap(([other, spec]) => (other === name ? [spec] : []));
@@ -375,11 +404,14 @@ export function parseConfig(json: unknown, file: string): Given {
       file,
     );
   const known = ["data", ...Object.keys(SETTINGS)];
+  // What a run's record says beside its settings.
+  const said = ["backend", "backendNotes"];
   const out: Record<string, Value> = {};
   for (const [key, value] of Object.entries(json)) {
     const setting = Object.hasOwn(SETTINGS, key) ? SETTINGS[key] : undefined;
     const asText = key === "optimizer" && typeof value === "object" && value !== null;
     if (setting !== undefined) out[key] = check(setting, asText ? JSON.stringify(value) : value, `${file}: ${key}`);
+    else if (said.includes(key)) continue;
     else if (key !== "data")
       throw new OptionError(
         `${file}: got the unknown key "${key}"; expected one of ${known.join(", ")}.${suggest(key, known)}`,

@@ -16,8 +16,8 @@ import { generate } from "../train/generate.ts";
 import type { TrainedModel } from "../train/trained-model.ts";
 import { formatBytes, formatCount, formatDuration, formatNumber, progressLine } from "./format.ts";
 import { Interrupts } from "./interrupts.ts";
-import { programLines, REDRAW_MS } from "./progress.ts";
-import { type Recipe, type TextRecipe, toConfig } from "./recipe.ts";
+import { backendLines, programLines, REDRAW_MS } from "./progress.ts";
+import { backendOf, type Recipe, type TextRecipe, toConfig } from "./recipe.ts";
 import type { Screen } from "./screen.ts";
 import { wrapText } from "./text-format.ts";
 
@@ -80,7 +80,7 @@ export async function trainText(
       .replace(/\.\w+$/, "")
       .replaceAll(/[^\w.-]+/g, "-")}-gpt`,
     sink,
-    ...(recipe.threads === undefined ? {} : { threads: recipe.threads }),
+    ...backendOf(recipe),
   }).then(undefined, (error: unknown) => {
     failure = error;
     return undefined;
@@ -232,6 +232,7 @@ class TextProgress implements Callback {
     if (event.type === "start") {
       this.start = event;
       this.startedAt = performance.now();
+      for (const line of backendLines(event, options.verbose)) screen.line(line);
       if (!options.verbose)
         screen.line(`${formatCount(event.parameters)} parameters, ${formatCount(event.totalSteps)} updates`);
       else for (const line of programLines(event)) screen.line(screen.dim(line));

@@ -10,7 +10,7 @@ import { optimizerOf } from "./assemble.ts";
 import { formatBytes, formatCount, formatNumber, formatPercent } from "./format.ts";
 import { Interrupts } from "./interrupts.ts";
 import { Progress } from "./progress.ts";
-import { defaultValidation, type Recipe, recipeOf, toConfig } from "./recipe.ts";
+import { backendOf, defaultValidation, type Recipe, recipeOf, toConfig } from "./recipe.ts";
 import type { Screen } from "./screen.ts";
 import { type Given, parseConfig } from "./settings.ts";
 import { trainText } from "./text.ts";
@@ -61,7 +61,7 @@ export async function train(screen: Screen, flags: TrainFlags): Promise<number> 
     signal: interrupts.signal,
     name: `${data.train.name.replaceAll(/[^\w.-]+/g, "-")}-${recipe.model}`,
     sink,
-    ...(recipe.threads === undefined ? {} : { threads: recipe.threads }),
+    ...backendOf(recipe),
   }).then(undefined, (error: unknown) => {
     failure = error;
     return undefined;

@@ -9,8 +9,8 @@ import { reasonOf, writeFileAtomic } from "./file-store.ts";
 export type RunFolderOptions = {
   /** Folder that holds the runs. Default `runs`. */
   readonly out?: string;
-  /** Written to `config.json`; default: the start event's `config`. */
-  readonly config?: unknown;
+  /** Written to `config.json`; default: the start event's `config`. Of that one, `backend` and its notes stand beside this. */
+  readonly config?: object;
 };
 
 /** Events wait in memory no longer than this, so that a small model's steps do not each cost a write. */
@@ -68,13 +68,19 @@ export class RunFolder implements RunSink {
       made.push(...makeFolders(resolve(out)));
       this.folder = makeNew(join(out, `${stamp(event.time)}-${event.run}`));
       made.push(this.folder);
-      const config = JSON.stringify(this.options.config ?? event.config, null, 2);
+      const config = JSON.stringify({ ...this.options.config, ...this.recordOf(event) }, null, 2);
       writeFileSync(join(this.folder, "config.json"), `${config}\n`);
     } catch (error) {
       for (const path of made.reverse()) rmSync(path, { recursive: true, force: true });
       this.folder = undefined;
       throw new OptionError(`out: cannot write to ${out}: ${reasonOf(error)}. Choose another folder with --out.`, out);
     }
+  }
+
+  /** What is to be known of the run: all that `fit` says, or beside a config of the caller's own what ran it. */
+  private recordOf({ config }: TrainEvent & { type: "start" }): object {
+    const said = config as { readonly backend?: unknown; readonly backendNotes?: unknown };
+    return this.options.config === undefined ? said : { backend: said.backend, backendNotes: said.backendNotes };
   }
 
   private opened(file: string): string {
