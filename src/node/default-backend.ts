@@ -43,6 +43,7 @@ export function nodeBackend(options: NodeBackendOptions = {}): Backend {
     );
   const mode = options.mode ?? (native === "on" ? "fast" : "reproducible");
   const notes: string[] = [];
+  if (mode === "reproducible" && options.native === "auto") notes.push("not native: the mode is reproducible");
   const blas = mode === "fast" && native !== "off" ? blasFor(native, notes) : null;
   const wide = options.wide === true && wideFor(notes);
   const backend = wasmBackend({

@@ -125,6 +125,7 @@ describe("downhill train on a folder of idx files", () => {
       seed: 1,
       threads: 2,
       out: "runs",
+      backend: "wasm",
     });
     const events = eventsOf(run);
     const steps = Array(10).fill("step");

@@ -18,8 +18,9 @@ export function emitContract(
   options: ContractOptions,
 ): KernelCode[] {
   return kernel.parts.map((part, i) => {
-    const f = kernelFunction(module, `${kernel.name}${kernel.parts.length > 1 ? `.${i}` : ""}`);
     const gemm = options.gemm && gemmOf(options.gemm.rule, part, kernel.images);
+    const suffix = `${kernel.parts.length > 1 ? `.${i}` : ""}${gemm ? " by BLAS" : ""}`;
+    const f = kernelFunction(module, `${kernel.name}${suffix}`);
     if (options.gemm && gemm) return emitGemm(f, target, kernel, part, gemm, options.gemm.call);
     return kernel.images
       ? emitByImage(f, target, kernel, kernel.images, part, options)
