@@ -393,10 +393,17 @@ function lowerWeightGrad(lowering: Lowering, eq: Equation): void {
   const [n, o, oh, ow] = g.shape as Images;
   const [, i, kh, kw] = out.shape as Images;
   const chunkable = n > 1 && n % WEIGHT_CHUNKS === 0;
-  const tiles = winogradTiles(eq.params as unknown as ConvParams, [kh, kw], [i, o], [n, oh, ow], false);
-  const winograd = chunkable && tiles !== null && 16 * i * o <= MAX_CHUNKED_WEIGHT;
+  const tiles = winogradTiles(
+    eq.params as unknown as ConvParams,
+    [kh, kw],
+    [i, o],
+    [n, oh, ow],
+    lowering.arena.largeTiles,
+  );
+  const planes = tiles === null ? 0 : tiles.form.inputs ** 2;
+  const winograd = chunkable && tiles !== null && planes * i * o <= MAX_CHUNKED_WEIGHT;
   const order = out.shape.map((_, d) => d).sort((p, q) => at(out, q) - at(out, p) || p - q);
-  const sumShape = winograd ? [16, i, o] : out.shape;
+  const sumShape = winograd ? [planes, i, o] : out.shape;
   const size = sizeOf(sumShape);
   const chunks = chunkable && size <= MAX_CHUNKED_WEIGHT ? WEIGHT_CHUNKS : 1;
   const images: ContractKernel["images"] = chunks > 1 ? { size: n, chunk: n / chunks, chunkStride: size } : null;
@@ -412,7 +419,7 @@ function lowerWeightGrad(lowering: Lowering, eq: Equation): void {
     weightProducts(lowering, eq, v, z, parts, tiles, images as NonNullable<ContractKernel["images"]>);
     const sums = viewOf(lowering.buffer(`${out.buffer.name}.sums`, { dtype: "f32", shape: sumShape }));
     combine(lowering, eq, "sum", parts, sums);
-    transformWeightSum(lowering, eq, sums, out);
+    transformWeightSum(lowering, eq, sums, out, tiles);
     return;
   }
   const strides = parts ? parts.strides.slice(1) : out.strides;

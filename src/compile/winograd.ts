@@ -19,13 +19,15 @@ export type Winograd = {
 
 type Rows = (l: Loops, sum: Sum, values: readonly Scalar[]) => Scalar[];
 
-/** Outputs of a tile along an axis, the inputs that it reads, and B', G and A' on a column. */
+/** Outputs of a tile along an axis, the inputs that it reads, and B', G and A' on a column; A and G' for the weight gradient. */
 type Form = {
   readonly outputs: number;
   readonly inputs: number;
   readonly input: Rows;
   readonly kernel: Rows;
   readonly output: Rows;
+  readonly cotangent: Rows;
+  readonly weight: Rows;
 };
 
 /** An image with fewer of the large tiles gives products too few rows. */
@@ -77,6 +79,7 @@ function summer(l: Loops): Sum {
   };
 }
 
+type Two = readonly [Scalar, Scalar];
 type Three = readonly [Scalar, Scalar, Scalar];
 type Four = readonly [Scalar, Scalar, Scalar, Scalar];
 type Six = readonly [Scalar, Scalar, Scalar, Scalar, Scalar, Scalar];
@@ -107,6 +110,16 @@ const SMALL: Form = {
   output: (_, sum, values) => {
     const [a, b, c, d] = values as Four;
     return [sum([1, a], [1, b], [1, c]), sum([1, b], [-1, c], [-1, d])];
+  },
+  cotangent: (l, sum, values) => {
+    const [a, b] = values as Two;
+    return [a, sum([1, a], [1, b]), sum([1, a], [-1, b]), l.unary("neg", b)];
+  },
+  weight: (l, sum, values) => {
+    const [a, b, c, d] = values as Four;
+    const plus = times(l, 0.5, sum([1, b], [1, c]));
+    const minus = times(l, 0.5, sum([1, b], [-1, c]));
+    return [sum([1, a], [1, plus]), minus, sum([1, plus], [1, d])];
   },
 };
 
@@ -151,20 +164,28 @@ const LARGE: Form = {
       sum([1, minus], [1, times(l, 8, minus2)], [1, f]),
     ];
   },
-};
-
-/** A on two values: the transpose of the output's transform. */
-const cotangentRows: Rows = (l, sum, values) => {
-  const [a, b] = values as readonly [Scalar, Scalar];
-  return [a, sum([1, a], [1, b]), sum([1, a], [-1, b]), l.unary("neg", b)];
-};
-
-/** G' on four values: the transpose of the kernel's transform. */
-const weightRows: Rows = (l, sum, values) => {
-  const [a, b, c, d] = values as Four;
-  const plus = times(l, 0.5, sum([1, b], [1, c]));
-  const minus = times(l, 0.5, sum([1, b], [-1, c]));
-  return [sum([1, a], [1, plus]), minus, sum([1, plus], [1, d])];
+  cotangent: (l, sum, values) => {
+    const [a, b, c, d] = values as Four;
+    const [even, odd] = [sum([1, a], [1, c]), sum([1, b], [1, d])];
+    const [even2, odd2] = [sum([1, a], [1, times(l, 4, c)]), sum([1, times(l, 2, b)], [1, times(l, 8, d)])];
+    return [
+      a,
+      sum([1, even], [1, odd]),
+      sum([1, even], [-1, odd]),
+      sum([1, even2], [1, odd2]),
+      sum([1, even2], [-1, odd2]),
+      d,
+    ];
+  },
+  weight: (l, sum, values) => {
+    const [a, b, c, d, e, f] = values as Six;
+    const [near, far] = [times(l, 1 / 6, sum([1, b], [1, c])), sum([1, d], [1, e])];
+    return [
+      sum([1, times(l, 1 / 4, a)], [1, times(l, 1 / 24, far)], [-1, near]),
+      sum([1, times(l, 1 / 6, sum([1, c], [-1, b]))], [1, times(l, 1 / 12, sum([1, d], [-1, e]))]),
+      sum([1, times(l, 1 / 6, far)], [-1, near], [1, f]),
+    ];
+  },
 };
 
 /** [N, inputs squared, tilesHigh, tilesWide, channels], image outermost, planes padded. */
@@ -238,14 +259,16 @@ export function transformInput(
   return v;
 }
 
-/** A dY A' of the 2 x 2 tiles of an output's cotangent. */
+/** A dY A' of the tiles of an output's cotangent. */
 export function transformCotangent(lowering: Lowering, eq: Equation, g: View, tiles: Winograd, name: string): View {
   const channels = g.shape[1] as number;
   const z = planes(lowering, name, tiles, channels);
+  const { outputs, inputs, cotangent } = tiles.form;
   tileMap(lowering, eq, name, tiles, channels, (e, { n, h, w, c }) => {
-    const d = square(2, (i, j) => e.read(g, [n, c, shiftIndex(scaleIndex(h, 2), i), shiftIndex(scaleIndex(w, 2), j)]));
-    return twice(e.loops, d, cotangentRows).flatMap((row, i) =>
-      row.map((value, j) => ({ view: z, at: [n, constantIndex(4 * i + j), h, w, c], value })),
+    const place = (tile: Index, at: number): Index => shiftIndex(scaleIndex(tile, outputs), at);
+    const d = square(outputs, (i, j) => e.read(g, [n, c, place(h, i), place(w, j)]));
+    return twice(e.loops, d, cotangent).flatMap((row, i) =>
+      row.map((value, j) => ({ view: z, at: [n, constantIndex(inputs * i + j), h, w, c], value })),
     );
   });
   return z;
@@ -324,7 +347,7 @@ export function productsAndOutput(
   });
 }
 
-/** The sum over images and tiles of v z for each of the 16, in chunks; G'(sum)G then gives the weight's gradient. */
+/** The sum over images and tiles of v z for each plane, in chunks; G'(sum)G then gives the weight's gradient. */
 export function weightProducts(
   lowering: Lowering,
   eq: Equation,
@@ -345,7 +368,7 @@ export function weightProducts(
     c: sums.buffer,
     parts: [
       {
-        outer: [{ size: 16, a: v.strides[1] as number, b: z.strides[1] as number, c: from * to }],
+        outer: [{ size: tiles.form.inputs ** 2, a: v.strides[1] as number, b: z.strides[1] as number, c: from * to }],
         m: [{ size: from, a: 1, b: 0, c: to }],
         n: { size: to, a: 0, b: 1, c: 1 },
         k: [
@@ -361,14 +384,14 @@ export function weightProducts(
   });
 }
 
-/** G' s G of [16, I, O] into a weight gradient [O, I, 3, 3]. */
-export function transformWeightSum(lowering: Lowering, eq: Equation, sums: View, out: View): void {
+/** G' s G of [planes, I, O] into a weight gradient [O, I, 3, 3]. */
+export function transformWeightSum(lowering: Lowering, eq: Equation, sums: View, out: View, { form }: Winograd): void {
   const [o, i] = out.shape as readonly [number, number];
   const e = new Expressions(lowering);
   const [a, b] = [e.loops.loop(i), e.loops.loop(o)];
   const [f, t] = [loopIndex(a), loopIndex(b)];
-  const grid = square(4, (p, q) => e.read(sums, [constantIndex(4 * p + q), f, t]));
-  const stores = twice(e.loops, grid, weightRows).flatMap((row, p) =>
+  const grid = square(form.inputs, (p, q) => e.read(sums, [constantIndex(form.inputs * p + q), f, t]));
+  const stores = twice(e.loops, grid, form.weight).flatMap((row, p) =>
     row.map((value, q) => ({ view: out, index: flatten(out, [t, f, constantIndex(p), constantIndex(q)]), value })),
   );
   lowering.push({
