@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { pythonEnvironment } from "./engines.mjs";
-import { majorOf, modesOn } from "./modes.mjs";
+import { cleanEnvironment, pythonEnvironment } from "./engines.mjs";
+import { MODE_NAMES, majorOf, modesOn } from "./modes.mjs";
 import { networkOf } from "./networks.mjs";
 
 /**
@@ -11,7 +11,7 @@ import { networkOf } from "./networks.mjs";
  * @typedef {{ name: string, family: "downhill" | "pytorch" | "peer", mode?: Mode, node?: string,
  *   command: string[], env?: NodeJS.ProcessEnv }} Contender
  * @typedef {{ builds: readonly Build[], nodes: readonly NodeEngine[], modes: readonly Mode[], engineFlags: readonly string[],
- *   python: string | undefined, contenders: readonly string[] | undefined }} Field
+ *   python: string | undefined, contenders: readonly string[] | undefined, allModes: boolean }} Field
  */
 
 const file = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
@@ -35,10 +35,25 @@ export function downhillContenders(script, { builds, nodes, modes, engineFlags, 
         mode,
         node: node.version,
         command: [node.executable, ...engineFlags, file(script), JSON.stringify(specOf(mode, build))],
+        env: cleanEnvironment(),
       })),
     ),
   );
   return chosen(list, contenders);
+}
+
+/** Modes that say something about a workload. @param {Workload["kind"]} kind @param {number} threads @param {boolean} all Also what one workload shows for all. */
+function telling(kind, threads, all) {
+  // Streaming gains nothing from wider vectors, and has no products.
+  if (kind === "stream" || kind === "adam") return /** @type {Mode[]} */ (["reproducible", "fast"]);
+  const shown = all || (threads === 1 && (kind === "cnn" || kind === "mlp"));
+  return MODE_NAMES.filter((mode) => shown || mode !== "wide-reproducible");
+}
+
+/** Those of the modes that say something here, unless none of them was asked for. @param {readonly Mode[]} modes @param {readonly Mode[]} some */
+export function preferred(modes, some) {
+  const left = modes.filter((mode) => some.includes(mode));
+  return left.length > 0 ? left : modes;
 }
 
 /** Those whose name contains one of the words. @template {{ name: string }} T @param {readonly T[]} list @param {readonly string[] | undefined} words */
@@ -50,7 +65,8 @@ export const chosen = (list, words) =>
  * @returns {Contender[]}
  */
 export function contendersFor({ kind, size, threads }, inputs, field) {
-  const list = downhillContenders("contender.mjs", field, (mode, { dist }) => ({
+  const modes = preferred(field.modes, telling(kind, threads, field.allModes));
+  const list = downhillContenders("contender.mjs", { ...field, modes }, (mode, { dist }) => ({
     kind,
     size,
     threads,

@@ -150,11 +150,11 @@ const SECTIONS = {
       .join("\n\n");
   },
   shares(result) {
-    const ways = waysOf(result).filter(({ mode }) => mode !== "native");
+    const ways = waysOf(result);
     const ceilings = result.ceilings.map(
       (ceiling) =>
         `Node ${majorOf(ceiling.node)} ${MODE_NAMES.flatMap((mode) => {
-          const rate = mode === "native" ? undefined : ceiling[mode];
+          const rate = ceiling[mode];
           return rate === undefined || (mode === "fast" && !ceiling.relaxedSimd) ? [] : [`${mode} ${rate.toFixed(1)}`];
         }).join(", ")}`,
     );

@@ -25,11 +25,15 @@ export async function nodeOf(version) {
 /** These make MKL's or OpenBLAS's choice of kernels another than the processor's own. */
 const OVERRIDES = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
 
-export function pythonEnvironment() {
+export function cleanEnvironment() {
   const env = { ...process.env };
   for (const name of OVERRIDES) delete env[name];
+  return env;
+}
+
+export function pythonEnvironment() {
   // torch.compile otherwise keeps a pool of processes.
-  return { ...env, TORCHINDUCTOR_COMPILE_THREADS: "1" };
+  return { ...cleanEnvironment(), TORCHINDUCTOR_COMPILE_THREADS: "1" };
 }
 
 export const INSTALL_TORCH =

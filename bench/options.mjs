@@ -17,12 +17,13 @@ machine that slows down slows all of them.
   --threads <counts>   default 1,2 where there are two processors
   --batch <sizes>      of the networks; default 32 and 128, or 32 and 64
   --mode <modes>       of ${MODE_NAMES.slice(0, 3).join(", ")},
-                       ${MODE_NAMES.slice(3).join(", ")}; default all
+                       ${MODE_NAMES.slice(3).join(", ")}; default all, but
+                       wide-reproducible for the CNN and the MLP on one thread only
   --contenders <words> only those whose name contains one of the words, such as
                        "Node 24 fast,PyTorch"
   --node <versions>    default 20,24: those that are not running come through npx
   --rules <names>      of the update rules; default all whose update is one loop
-  --rounds <n>         samples of each contender; default 5, of update rules 3
+  --rounds <n>         samples of each contender; default 4, of update rules 2
   --busy               also the CNN on two threads while a processor is kept busy
   --phases             how the step divides over sample, forward, backward, update
   --engine-flags=<s>   flags for every Node that is measured
@@ -123,14 +124,16 @@ export function readOptions(args) {
     rules: values.rules?.split(","),
     batches: counts("batch", values.batch),
     modes: /** @type {import("./modes.mjs").Mode[]} */ (names("mode", values.mode, MODE_NAMES) ?? MODE_NAMES),
+    /** Whether modes were asked for: then everywhere. */
+    allModes: values.mode !== undefined,
     contenders: values.contenders?.split(",").map((word) => word.trim()),
     nodes: nodes.length > 0 ? nodes : ["20", "24"],
     engineFlags: values["engine-flags"].split(" ").filter(Boolean),
     dist: values.dist ? resolve(values.dist) : fileURLToPath(new URL("../dist", import.meta.url)),
     against: values.against ? resolve(values.against) : undefined,
     torch: !values["no-torch"],
-    rounds: rounds?.[0] ?? (values.quick ? 2 : 5),
-    updateRounds: rounds?.[0] ?? (values.quick ? 1 : 3),
+    rounds: rounds?.[0] ?? (values.quick ? 2 : 4),
+    updateRounds: rounds?.[0] ?? (values.quick ? 1 : 2),
     phases: values.phases,
     busy: values.busy,
     plan: values.plan,

@@ -26,11 +26,42 @@ import { FLAT, workload as workloadOf, workloads } from "./workloads.mjs";
  */
 
 /** Seconds that a process takes to its first step. */
-const STARTING = { downhill: 1.2, pytorch: 4, compiled: 12, peer: 10 };
+const STARTING = { downhill: 0.6, pytorch: 3, compiled: 9, peer: 10 };
+/** Seconds of a sample with its warm-up, one thread, all contenders alike. */
+const SAMPLING = {
+  cnn: 0.4,
+  mlp: 0.35,
+  resnet20: 0.9,
+  resnet18: 0,
+  transformer: 0.9,
+  lstm: 0.7,
+  matmul: 0.3,
+  stream: 0.3,
+  adam: 0.3,
+};
+/** Of looking whether the machine is idle. */
+const WAITING = 0.3;
+/** What is left of a contender's rounds, on average, where slower forms of PyTorch are dropped. */
+const STAYING = 0.85;
 
 /** @param {readonly import("./contenders.mjs").Contender[]} contenders */
 const startSeconds = (contenders) =>
   contenders.reduce((sum, { name, family }) => sum + STARTING[name.endsWith("compiled") ? "compiled" : family], 0);
+
+/** On one thread, of torch.compile over the fastest: beyond it, its compiler is not started again for several threads. */
+const COMPILED_LIMIT = 1.15;
+
+/**
+ * @param {readonly import("./contenders.mjs").Contender[]} contenders @param {import("./workloads.mjs").Workload} workload
+ * @param {import("./result-file.mjs").Result} result
+ */
+function worthwhile(contenders, { kind, size, threads }, { summaries }) {
+  const before = summaries.find((one) => one.kind === kind && one.size === size && one.threads < threads);
+  return contenders.filter(({ name }) => {
+    const row = name.endsWith("compiled") ? before?.contenders.find((other) => other.name === name) : undefined;
+    return !(row?.dropped || (row?.vsTorch ?? 0) > COMPILED_LIMIT);
+  });
+}
 
 /**
  * @param {Field} field @param {string} folder For what contenders read. @param {(text: string) => void} progress
@@ -48,13 +79,13 @@ export function unitsOf(field, folder, progress) {
     return workloads(field).map((workload) => {
       const { kind, size, threads } = workload;
       const count = contendersFor(workload, "", field);
-      const each = threads > 1 ? 1.1 : 0.7;
+      const each = STAYING * (threads > 1 ? 0.6 * SAMPLING[kind] + WAITING : SAMPLING[kind]);
       return {
         id: `${kind} ${size} ${threads}`,
         seconds: startSeconds(count) + count.length * (rounds + 1) * each,
         async run(result) {
           const inputs = isNetwork(kind) ? await writeInputs(dist, folder, kind, size) : "";
-          const contenders = contendersFor(workload, inputs, field);
+          const contenders = worthwhile(contendersFor(workload, inputs, field), workload, result);
           const measured = await measure(workload, contenders, rounds, idle, progress);
           const summary = summarize(workload, measured, result.ceilings, (own) =>
             bandwidthIn([...result.summaries, own], threads),
@@ -154,9 +185,9 @@ export function unitsOf(field, folder, progress) {
     const own = { ...field, nodes: [newest] };
     return /** @type {(keyof typeof TASKS)[]} */ (Object.keys(TASKS)).map((data) => ({
       id: `accuracy ${data}`,
-      seconds: TASKS[data].epochs * (most > 1 ? 11 : 21) * 6,
+      seconds: TASKS[data].epochs * (most > 1 ? 9 : 17) * 4,
       async run(result) {
-        const measured = await measureAccuracy({ data, threads: most, dist, folder }, own, idle, progress);
+        const measured = await measureAccuracy({ data, threads: most, dist, folder, quick }, own, idle, progress);
         result.accuracy = [...(result.accuracy ?? []), measured];
         return formatAccuracy(measured);
       },

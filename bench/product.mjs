@@ -6,34 +6,40 @@ import { MODES } from "./modes.mjs";
 export async function loadProduct(dist) {
   /** @param {string} path */
   const load = (path) => import(new URL(path, pathToFileURL(`${dist}/`)).href);
-  const [downhill, { compileStep }, { inPhase }, { simplify }, wasm, { spawnThread }, { mapTree }] = await Promise.all([
+  const [downhill, { compileStep }, { inPhase }, { simplify }, wasm, { mapTree }] = await Promise.all([
     load("index.node.js"),
     load("compile/step.js"),
     load("trace/trace.js"),
     load("compile/simplify.js"),
     load("backends/wasm/index.js"),
-    load("node/threads.js"),
     load("core/tree.js"),
   ]);
-  return { dist, load, downhill, compileStep, inPhase, simplify, wasm, spawnThread, mapTree };
+  return { dist, load, downhill, compileStep, inPhase, simplify, wasm, mapTree };
 }
 
 /** @typedef {Awaited<ReturnType<typeof loadProduct>>} Product */
 
-/** What a mode switched on in this process. @type {{ wide?: object, native?: object }} */
-const switched = {};
+/** What the mode made of the engine, in words of the product. @type {{ notes?: readonly string[], blas?: string, wideGain?: number }} */
+const opened = {};
 
 /** @param {Product} product @param {{ threads: number, mode: import("./modes.mjs").Mode }} options */
-export async function openBackend({ wasm, spawnThread, load }, { threads, mode }) {
+export async function openBackend({ downhill, load }, { threads, mode }) {
   const { arithmetic, wide, native } = MODES[mode];
   if (wide) {
     const { enableWide } = await load("node/wide.js");
     const report = enableWide();
     if (!report.on) throw new Error(`wide: ${report.reason}`);
-    switched.wide = report;
+    opened.wideGain = report.gain;
   }
-  if (native) throw new Error("native: this build has none");
-  return wasm.wasmBackend({ threads, mode: arithmetic, spawn: spawnThread, ...(wide && { wide: true }) });
+  if (native) {
+    const { findBlas } = await load("native/blas.js");
+    const report = findBlas();
+    if (!report.blas) throw new Error(`native: ${report.reason}`);
+    opened.blas = report.blas.name;
+  }
+  const backend = downhill.nodeBackend({ threads, mode: arithmetic, wide, native: native ? "on" : "off" });
+  if (backend.notes?.length > 0) opened.notes = backend.notes;
+  return backend;
 }
 
 /** @param {Product} product */
@@ -42,7 +48,7 @@ export const engineOf = ({ wasm }) => ({
   v8: process.versions.v8,
   flags: process.execArgv,
   relaxedSimd: wasm.hasRelaxedSimd(),
-  ...switched,
+  ...opened,
 });
 
 /** The same numbers in [-0.5, 0.5) as hashed() of the Python side. @param {Product} product @param {readonly number[]} shape @param {number} salt */

@@ -29,12 +29,8 @@ export function summarize(workload, measured, ceilings, bandwidthOf) {
       const ms = samples.map((sample) => sample.ms);
       const least = Math.min(...ms);
       const middle = median(ms);
-      const ceiling =
-        unit === "GB"
-          ? size === FLAT
-            ? bandwidth
-            : undefined
-          : threads * (ceilingOf(ceilings, contender) ?? Number.NaN);
+      const own = ceilingOf(ceilings, contender);
+      const ceiling = unit === "GFLOP" ? own && own * threads : size === FLAT ? bandwidth : undefined;
       return {
         name: contender.name,
         family: contender.family,

@@ -161,7 +161,7 @@ async function bench(options) {
   const updates = result.updates?.rows ?? [];
   const rows = [...result.summaries.flatMap(({ contenders }) => contenders), ...updates, ...(result.starts ?? [])];
   const checked = [...result.summaries, ...updates, ...(result.accuracy ?? [])];
-  const broken = rows.some((row) => "error" in row && !/^(wide|native): /.test(row.error));
+  const broken = rows.some((row) => "error" in row && !/\b(wide|native): /.test(row.error));
   return checked.every(({ differ }) => !differ) && !broken;
 }
 

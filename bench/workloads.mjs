@@ -32,7 +32,7 @@ export const KINDS = /** @type {const} */ ([
 export const GROUPS = /** @type {const} */ ([...KINDS, "update", "start", "accuracy", "peers"]);
 
 /** Samples that go through a network in one measured sample: a quarter of a second to a half on one thread of a fast contender. */
-const SEEN = { cnn: 640, mlp: 12_800, resnet20: 128, resnet18: 16, transformer: 128, lstm: 768 };
+const SEEN = { cnn: 640, mlp: 12_800, resnet20: 96, resnet18: 16, transformer: 96, lstm: 640 };
 
 /** Kinds that need a figure of another one. @type {Partial<Record<Kind, string>>} */
 const BEFORE = { stream: "adam" };
