@@ -23,13 +23,26 @@ export type Origin = {
   readonly flops: number;
 };
 
+/**
+ * A part of another buffer that moves with the iterations of a loop: `base` bytes into it, and `step` bytes further for each
+ * iteration. One that `alternates` is in turn at 0 and at `step`; the number is where it stands in iteration 0.
+ */
+export type Slice = {
+  readonly kind: "slice";
+  readonly of: Buffer;
+  readonly base: number;
+  readonly step: number;
+  readonly alternates: 0 | 1 | null;
+};
+
 /** Who owns a buffer's memory. `arena` memory is reused by liveness; the others keep theirs. */
 export type Home =
   | { readonly kind: "store"; readonly path: string }
   | { readonly kind: "feed"; readonly path: string }
   | { readonly kind: "result"; readonly path: string }
   | { readonly kind: "constant"; readonly value: HostArray }
-  | { readonly kind: "arena" };
+  | { readonly kind: "arena" }
+  | Slice;
 
 export type Buffer = {
   readonly id: number;
@@ -178,18 +191,6 @@ export type FillKernel = {
   readonly target: Buffer;
 };
 
-/** Copies `bytes` between buffers; the source or target moves by `stride` bytes with each iteration of the enclosing loop. */
-export type CopyKernel = {
-  readonly kind: "copy";
-  readonly name: string;
-  readonly phase: Phase;
-  readonly source: Buffer;
-  readonly target: Buffer;
-  readonly bytes: number;
-  readonly sourceStep: number;
-  readonly targetStep: number;
-};
-
 export type Kernel = (
   | MapKernel
   | SweepKernel
@@ -198,7 +199,6 @@ export type Kernel = (
   | PackKernel
   | ScatterKernel
   | FillKernel
-  | CopyKernel
 ) & { readonly origin?: Origin };
 
 /**
@@ -215,9 +215,17 @@ export type Stage = {
 export type Node =
   | { readonly kind: "kernel"; readonly kernel: Kernel }
   | Stage
-  | { readonly kind: "loop"; readonly length: number; readonly reverse: boolean; readonly body: readonly Node[] }
+  | {
+      readonly kind: "loop";
+      readonly length: number;
+      readonly reverse: boolean;
+      /** What moves with its iterations. */
+      readonly slices: readonly Buffer[];
+      readonly body: readonly Node[];
+    }
   | {
       readonly kind: "while";
+      readonly slices: readonly Buffer[];
       readonly condition: Buffer;
       readonly test: readonly Node[];
       readonly body: readonly Node[];

@@ -17,6 +17,7 @@ import type { Buffer, Home, Kernel, Layout, Node, Origin, PanelWidth, View } fro
 import { layoutOf, viewStrides } from "./layout.ts";
 import { type Analysis, analyse, isTemplate, isView, splitMap, withBorderCopies } from "./materialize.ts";
 import type { GemmRule } from "./native-products.ts";
+import { type ScanMemory, scanMemory } from "./scan-memory.ts";
 
 /** Buffers and variable numbers shared by a program and those nested in it. */
 export class Arena {
@@ -94,6 +95,7 @@ export class Lowering {
   readonly nodes: Node[] = [];
   /** Variables that can be read from memory. */
   readonly views: Map<number, View> = new Map();
+  readonly scans: Map<Equation, ScanMemory> = new Map();
   /** Of the kernels that are pushed now. */
   origin: Origin | undefined;
   private readonly prefix: string;
@@ -114,8 +116,14 @@ export class Lowering {
 
   /** Gives memory to what is stored and views to what only moves; inputs must have their views. */
   prepare(): void {
+    const { stored } = this.analysis;
     for (const eq of this.program.equations) {
-      for (const v of eq.outputs) if (this.analysis.stored.has(v.id)) this.allot(v, eq);
+      if (eq.primitive === "scan") {
+        const memory = scanMemory(eq, (name, aval) => this.buffer(name, aval), stored);
+        this.scans.set(eq, memory);
+        for (const [id, view] of memory.views) if (!this.views.has(id)) this.views.set(id, view);
+      }
+      for (const v of eq.outputs) if (stored.has(v.id) && !this.views.has(v.id)) this.allot(v, eq);
       if (isView(eq)) this.tryView(eq);
     }
   }

@@ -109,8 +109,6 @@ function formatKernel(kernel: Kernel): string[] {
       ];
     case "fill":
       return [head];
-    case "copy":
-      return [head, `  ${kernel.target.name} = ${kernel.source.name}, ${kernel.bytes} bytes`];
   }
 }
 

@@ -23,7 +23,10 @@ export function touches(kernel: Kernel): { readonly reads: readonly Buffer[]; re
       return { reads: [kernel.source.buffer], writes: [kernel.target] };
     case "fill":
       return { reads: [], writes: [kernel.target] };
-    case "copy":
-      return { reads: [kernel.source], writes: [kernel.target] };
   }
+}
+
+/** The buffer whose memory this is, or is a slice of. */
+export function ownerOf(buffer: Buffer): Buffer {
+  return buffer.home.kind === "slice" ? ownerOf(buffer.home.of) : buffer;
 }

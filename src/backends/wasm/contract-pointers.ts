@@ -2,7 +2,7 @@ import type { Axis, ContractKernel, ContractPart } from "../../compile/kernel.ts
 import type { FuncBuilder } from "./asm/module.ts";
 import { SCRATCH, type Target } from "./kernel-code.ts";
 
-/** Pointers start at 0, or at this thread's scratch. */
+/** Pointers start at 0, at this thread's scratch, or where a slice has moved to. */
 export function startPointers(
   f: FuncBuilder,
   target: Target,
@@ -10,7 +10,9 @@ export function startPointers(
 ): readonly [number, number, number] {
   return [kernel.a, kernel.b, kernel.c].map((buffer) => {
     const local = f.local("i32");
+    const moving = target.moving.get(buffer);
     if (target.scratch.has(buffer)) f.get(SCRATCH).set(local);
+    else if (moving !== undefined) f.op("global.get", moving).set(local);
     else f.i32(0).set(local);
     return local;
   }) as [number, number, number];

@@ -1,6 +1,6 @@
-import type { Buffer, CopyKernel, Kernel, Node, Stage, SweepKernel } from "../../compile/kernel.ts";
+import type { Buffer, Kernel, Node, Slice, Stage, SweepKernel } from "../../compile/kernel.ts";
 import type { GemmRule } from "../../compile/native-products.ts";
-import { touches } from "../../compile/touches.ts";
+import { ownerOf, touches } from "../../compile/touches.ts";
 import { bytesOf } from "../../core/dtype.ts";
 import type { Phase } from "../../ir/program.ts";
 import { type FuncBuilder, ModuleBuilder } from "./asm/module.ts";
@@ -78,7 +78,9 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
   const call = options.gemm && module.importFunc("env", "gemm", new Array(GEMM_PARAMS).fill("i32"), []);
   const gemm = options.gemm && call !== null ? { rule: options.gemm, call } : null;
   const contract: ContractOptions = { fused: options.fused, gemm };
+  const moving = movingOf(module, nodes);
   const target: Target = {
+    moving,
     address: places.address,
     scratch: places.scratch,
     together: options.wide ? 2 : 1,
@@ -105,7 +107,7 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
   emit(nodes);
   const run = module.func("run", ["i32", "i32", "i32", "i32"], []);
   const clock = tick === null ? null : new KernelClock(run, tick, nodes);
-  new Sequence(run, code, places, barrier, mark, options.threads, clock).run(nodes);
+  new Sequence(run, code, places, moving, barrier, mark, options.threads, clock).run(nodes);
   module.export("run", run);
   return module;
 }
@@ -192,13 +194,63 @@ const THREADS = 1;
 const STEPS = 2;
 const TIMED = 3;
 
-type Touch = { readonly start: number; readonly end: number; readonly write: boolean; readonly serial: boolean };
+type Touch = {
+  readonly start: number;
+  readonly end: number;
+  readonly write: boolean;
+  readonly serial: boolean;
+  readonly slice: Buffer | null;
+};
+
+const serialTouch = (start: number, bytes: number, write: boolean): Touch => ({
+  start,
+  end: start + bytes,
+  write,
+  serial: true,
+  slice: null,
+});
+
+/** Slices that move together and never overlap in one iteration: what a state was and what it becomes. */
+function apart(a: Buffer, b: Buffer): boolean {
+  const [x, y] = [a.home as Slice, b.home as Slice];
+  if (x.of !== y.of || x.step !== y.step || (x.alternates === null) !== (y.alternates === null)) return false;
+  if (x.alternates !== null) return x.alternates !== y.alternates;
+  const size = (buffer: Buffer): number => buffer.layout.size * bytesOf(buffer.dtype);
+  return x.base >= y.base + size(b) || y.base >= x.base + size(a);
+}
+
+/** Globals for what moves: one for all slices that move alike. */
+function movingOf(module: ModuleBuilder, nodes: readonly Node[]): Map<Buffer, number> {
+  const found = new Map<Buffer, number>();
+  const visit = (list: readonly Node[]): void => {
+    for (const node of list) {
+      if (node.kind === "cond") {
+        visit(node.whenTrue);
+        visit(node.whenFalse);
+      } else if (node.kind === "loop" || node.kind === "while") {
+        const alike = new Map<string, number>();
+        for (const slice of node.slices) {
+          const { of, step, alternates } = slice.home as Slice;
+          const key = `${step} ${alternates} ${found.get(of)}`;
+          const global = alike.get(key) ?? module.global("i32", true, 0);
+          alike.set(key, global);
+          found.set(slice, global);
+        }
+        if (node.kind === "while") visit(node.test);
+        visit(node.body);
+      }
+    }
+  };
+  visit(nodes);
+  return found;
+}
 
 /** Writes the order of calls; a barrier goes only where a kernel meets what another thread may still touch. */
 class Sequence {
   private readonly f: FuncBuilder;
   private readonly code: ReadonlyMap<Kernel, readonly KernelCode[]>;
   private readonly places: Places;
+  private readonly moving: ReadonlyMap<Buffer, number>;
   private readonly barrier: number | null;
   private readonly threads: number;
   /** Open loops and branches. */
@@ -216,6 +268,7 @@ class Sequence {
     f: FuncBuilder,
     code: ReadonlyMap<Kernel, readonly KernelCode[]>,
     places: Places,
+    moving: ReadonlyMap<Buffer, number>,
     barrier: number | null,
     mark: number,
     threads: number,
@@ -224,6 +277,7 @@ class Sequence {
     this.f = f;
     this.code = code;
     this.places = places;
+    this.moving = moving;
     this.barrier = barrier;
     this.threads = threads;
     this.claimSet = f.local("i32");
@@ -262,11 +316,11 @@ class Sequence {
             .i32(feeds.bytes)
             .op("memory.copy"),
         );
-        this.pending.push({ start: feeds.slot, end: feeds.slot + feeds.bytes, write: true, serial: true });
+        this.pending.push(serialTouch(feeds.slot, feeds.bytes, true));
       }
-      this.list(nodes, null);
+      this.list(nodes);
       if (results.bytes > 0) {
-        this.meet([{ start: results.slot, end: results.slot + results.bytes, write: false, serial: true }]);
+        this.meet([serialTouch(results.slot, results.bytes, false)]);
         this.serial(() =>
           f
             .get(step)
@@ -307,7 +361,14 @@ class Sequence {
 
   private meet(touches: readonly Touch[]): void {
     const conflict = touches.some((t) =>
-      this.pending.some((p) => (t.write || p.write) && !(t.serial && p.serial) && t.start < p.end && p.start < t.end),
+      this.pending.some(
+        (p) =>
+          (t.write || p.write) &&
+          !(t.serial && p.serial) &&
+          t.start < p.end &&
+          p.start < t.end &&
+          !(t.slice && p.slice && apart(t.slice, p.slice)),
+      ),
     );
     if (conflict) this.wait();
     this.pending.push(...touches);
@@ -324,15 +385,15 @@ class Sequence {
       .if(() => f.i32(phase === null ? PHASES.length : PHASES.indexOf(phase)).op("call", this.mark));
   }
 
-  private list(nodes: readonly Node[], index: number | null): void {
-    for (const node of nodes) this.node(node, index);
+  private list(nodes: readonly Node[]): void {
+    for (const node of nodes) this.node(node);
   }
 
-  private node(node: Node, index: number | null): void {
+  private node(node: Node): void {
     const { f } = this;
     switch (node.kind) {
       case "kernel":
-        this.kernel(node.kernel, index);
+        this.kernel(node.kernel);
         return;
       case "stage":
         this.stage(node);
@@ -350,7 +411,8 @@ class Sequence {
               .op("i32.sub")
               .set(at);
           else f.get(count).set(at);
-          this.list(node.body, at);
+          this.move(node.slices, at);
+          this.list(node.body);
           this.wait();
           f.get(count).i32(1).op("i32.add").tee(count).i32(node.length).op("i32.lt_s").brIf(again);
         });
@@ -359,23 +421,29 @@ class Sequence {
         this.depth--;
         return;
       }
-      case "while":
+      case "while": {
         this.wait();
         this.depth++;
+        const count = f.local("i32");
+        f.i32(0).set(count);
         f.block((done) => {
           f.loop((again) => {
-            this.list(node.test, null);
+            this.move(node.slices, count);
+            this.list(node.test);
             this.wait();
             f.i32(0).op("i32.load8_u", this.places.address(node.condition)).op("i32.eqz").brIf(done);
             // No thread may change the condition before all have read it.
             this.wait();
-            this.list(node.body, null);
+            this.list(node.body);
             this.wait();
-            f.br(again);
+            f.get(count).i32(1).op("i32.add").set(count).br(again);
           });
         });
         this.wait();
+        f.release(count);
+        this.depth--;
         return;
+      }
       case "cond": {
         this.wait();
         this.depth++;
@@ -385,11 +453,11 @@ class Sequence {
         this.wait();
         f.get(holds).if(
           () => {
-            this.list(node.whenTrue, index);
+            this.list(node.whenTrue);
             this.wait();
           },
           () => {
-            this.list(node.whenFalse, index);
+            this.list(node.whenFalse);
             this.wait();
           },
         );
@@ -400,12 +468,33 @@ class Sequence {
     }
   }
 
+  /** Says where slices are in iteration `at`. */
+  private move(slices: readonly Buffer[], at: number): void {
+    const { f } = this;
+    const known = new Set<number>();
+    for (const buffer of slices) {
+      const global = this.moving.get(buffer);
+      if (global === undefined || known.has(global)) continue;
+      known.add(global);
+      const { of, step, alternates } = buffer.home as Slice;
+      f.get(at);
+      if (alternates === 1) f.i32(1).op("i32.add");
+      if (alternates !== null) f.i32(1).op("i32.and");
+      f.i32(step).op("i32.mul");
+      const outer = this.moving.get(of);
+      if (outer !== undefined) f.op("global.get", outer).op("i32.add");
+      f.op("global.set", global);
+    }
+  }
+
   /** What kernels touch of the memory that threads share. */
   private touched(kernels: readonly Kernel[], serial: boolean): Touch[] {
     const range = (buffer: Buffer, write: boolean): Touch[] => {
       if (this.places.scratch.has(buffer)) return [];
-      const start = this.places.address(buffer);
-      return [{ start, end: start + bytesOfBuffer(buffer), write, serial }];
+      const owner = ownerOf(buffer);
+      const start = this.places.address(owner);
+      const slice = buffer.home.kind === "slice" ? buffer : null;
+      return [{ start, end: start + bytesOfBuffer(owner), write, serial, slice }];
     };
     return kernels
       .map(touches)
@@ -509,25 +598,19 @@ class Sequence {
     f.release(scratch);
   }
 
-  private kernel(kernel: Kernel, index: number | null): void {
+  private kernel(kernel: Kernel): void {
     const { f } = this;
     this.markPhase(kernel.phase);
     const touched = (serial: boolean): Touch[] => this.touched([kernel], serial);
     this.clock?.enter(kernel);
-    if (kernel.kind === "copy") {
-      this.meet(touched(true));
-      this.serial(() => {
-        this.copy(kernel, index);
-        this.clock?.leave(kernel);
-      });
-      return;
-    }
     if (kernel.kind === "fill") {
       this.meet(touched(true));
       const { target } = kernel;
       this.serial(() => {
-        f.i32(this.places.address(target))
-          .i32(0)
+        f.i32(this.places.address(target));
+        const moving = this.moving.get(target);
+        if (moving !== undefined) f.op("global.get", moving).op("i32.add");
+        f.i32(0)
           .i32(target.layout.size * bytesOf(target.dtype))
           .op("memory.fill");
         this.clock?.leave(kernel);
@@ -546,16 +629,5 @@ class Sequence {
       if (parallel) this.share(jobs, grain, (low, high) => call(() => f.get(low).get(high)));
       else this.serial(() => call(() => f.i32(0).i32(jobs)));
     }
-  }
-
-  private copy(kernel: CopyKernel, index: number | null): void {
-    const { f } = this;
-    const push = (buffer: Buffer, step: number): void => {
-      f.i32(this.places.address(buffer));
-      if (step !== 0 && index !== null) f.get(index).i32(step).op("i32.mul").op("i32.add");
-    };
-    push(kernel.target, kernel.targetStep);
-    push(kernel.source, kernel.sourceStep);
-    f.i32(kernel.bytes).op("memory.copy");
   }
 }

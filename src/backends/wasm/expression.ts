@@ -191,7 +191,8 @@ export class ExpressionEmitter {
     const bytes = bytesOf(buffer.dtype);
     const terms = this.terms(index, buffer).map(([loop, c]) => `${loop.id}*${c * bytes}`);
     const dynamic = index.dynamic ? `@${index.dynamic.value.id}*${index.dynamic.coefficient * bytes}` : "";
-    return `${this.base(buffer) ?? ""}+${terms.join("+")}${dynamic}${this.folds(index) ? `#${this.constant(index, buffer)}` : ""}`;
+    const moving = this.target.moving.get(buffer);
+    return `${this.base(buffer) ?? ""}${moving === undefined ? "" : `m${moving}`}+${terms.join("+")}${dynamic}${this.folds(index) ? `#${this.constant(index, buffer)}` : ""}`;
   }
 
   /** The local from which a buffer's address counts, if it is not 0. */
@@ -231,6 +232,8 @@ export class ExpressionEmitter {
     f.i32(folds ? this.constant(index, buffer) : 0);
     const base = this.base(buffer);
     if (base !== undefined) f.get(base).op("i32.add");
+    const moving = this.target.moving.get(buffer);
+    if (moving !== undefined) f.op("global.get", moving).op("i32.add");
     for (const [loop, c] of this.terms(index, buffer)) {
       const local = this.loopLocals.get(loop);
       if (local === undefined) throw new Error(`wasm: loop ${loop.id} is not open`);

@@ -369,6 +369,7 @@ class WasmExecutable implements Executable {
     const address = (buffer: Buffer): number => {
       const own = fixed.get(buffer);
       if (own !== undefined) return own;
+      if (buffer.home.kind === "slice") return address(buffer.home.of) + buffer.home.base;
       const feed = feedBuffers.get(buffer);
       if (feed !== undefined) return feedSlot + feed;
       const result = resultBuffers.get(buffer);

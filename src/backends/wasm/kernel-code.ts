@@ -7,6 +7,8 @@ export type Target = {
   readonly address: (buffer: Buffer) => number;
   /** Buffers of which each thread has one image's worth: their address counts from the thread's scratch. */
   readonly scratch: ReadonlySet<Buffer>;
+  /** Globals that hold how far slices have moved in this iteration, in bytes. */
+  readonly moving: ReadonlyMap<Buffer, number>;
   /** Vectors that are stored side by side, for V8 to make one of them: 2, or 1 where it does not. */
   readonly together: 1 | 2;
   /** Indices of the integer division and remainder that never trap. */

@@ -1,5 +1,5 @@
 import type { Buffer, Kernel, Node } from "../../compile/kernel.ts";
-import { touches } from "../../compile/touches.ts";
+import { ownerOf, touches } from "../../compile/touches.ts";
 import { bytesOf } from "../../core/dtype.ts";
 
 export const ALIGN = 64;
@@ -29,7 +29,7 @@ function lifetimesOf(nodes: readonly Node[]): Lifetime[] {
         for (const kernel of node.kind === "kernel" ? [node.kernel] : node.kernels) {
           const { reads, writes } = touches(kernel);
           time++;
-          for (const buffer of [...reads, ...writes]) touch(buffer, time);
+          for (const buffer of [...reads, ...writes]) touch(ownerOf(buffer), time);
         }
         // Within a stage the kernels run again for each image, so what lives across its edge lives through it.
         if (node.kind === "stage") loops.push({ start: time - node.kernels.length, end: ++time });
@@ -37,7 +37,7 @@ function lifetimesOf(nodes: readonly Node[]): Lifetime[] {
       }
       const start = ++time;
       if (node.kind === "cond") {
-        touch(node.condition, time);
+        touch(ownerOf(node.condition), time);
         visit(node.whenTrue);
         visit(node.whenFalse);
         continue;
@@ -76,7 +76,7 @@ function scratchOf(nodes: readonly Node[]): ReadonlySet<Buffer> {
     for (const node of list) {
       const kernels: readonly Kernel[] =
         node.kind === "kernel" ? [node.kernel] : node.kind === "stage" ? node.kernels : [];
-      const own = new Set(kernels.flatMap((k) => [...touches(k).reads, ...touches(k).writes]));
+      const own = new Set(kernels.flatMap((k) => [...touches(k).reads, ...touches(k).writes]).map(ownerOf));
       for (const buffer of own) {
         if (buffer.home.kind !== "arena") continue;
         const whole = node.kind !== "stage" || buffer.shape[0] !== node.images || sums(kernels).has(buffer);

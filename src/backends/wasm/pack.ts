@@ -52,7 +52,10 @@ export function emitPack(module: ModuleBuilder, target: Target, kernel: PackKern
   f.loop((again) => {
     f.get(job).i32(pieces).op("i32.rem_s").set(piece);
     f.get(job).i32(pieces).op("i32.div_s").set(index);
-    f.i32(0).set(source4).i32(0).set(target4);
+    const moving = target.moving.get(source.buffer);
+    if (moving === undefined) f.i32(0);
+    else f.op("global.get", moving);
+    f.set(source4).i32(0).set(target4);
     if (count > 1) advance(target4, index, panels * depth * width);
     const digit = f.local("i32");
     for (let i = outer.length - 1; i >= 0; i--) {

@@ -69,7 +69,7 @@ export function emitSweep(module: ModuleBuilder, target: Target, kernel: SweepKe
   });
   const turn: Turn = { entry: f.local("i32"), first: f.local("i32"), next: f.local("i32") };
   const bases = new Map(operands.map(({ buffer }) => [buffer, f.local("i32")]));
-  const own: Target = { ...target, address: () => 0, scratch: new Set() };
+  const own: Target = { ...target, address: () => 0, scratch: new Set(), moving: new Map() };
   const emitter = (): ExpressionEmitter => new ExpressionEmitter(f, own, operands, new Set(), null, bases);
   const inner = (
     values: readonly Scalar[],

@@ -46,7 +46,11 @@ export function productTrial(
   const pages = Math.ceil(next / 65_536);
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", pages, pages, false);
-  const target = { address: (buffer: Buffer) => addresses.get(buffer) as number, scratch: new Set<Buffer>() };
+  const target = {
+    address: (buffer: Buffer) => addresses.get(buffer) as number,
+    scratch: new Set<Buffer>(),
+    moving: new Map<Buffer, number>(),
+  };
   const [code] = emitContract(module, { ...target, together: 1, i32Div: 0, i32Rem: 0 }, kernel, { fused });
   if (!code) throw new Error("wasm: a contraction without code");
   module.export("product", code.func);

@@ -150,7 +150,5 @@ export function workOf(kernel: Kernel): Work {
     }
     case "fill":
       return { operations: 0, bytes: kernel.target.layout.size * bytesOf(kernel.target.dtype) };
-    case "copy":
-      return { operations: 0, bytes: 2 * kernel.bytes };
   }
 }
