@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DataError } from "../core/errors.ts";
@@ -17,7 +16,8 @@ export function isMissing(error: unknown): boolean {
 
 /** A sibling of `path`, hidden and unique, so that a rename stays inside one file system. */
 function temporaryName(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`);
+  const random = Math.floor(Math.random() * 2 ** 32).toString(16);
+  return join(dirname(path), `.${basename(path)}.${process.pid}-${random}.tmp`);
 }
 
 /**

@@ -1,7 +1,6 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { createGunzip } from "node:zlib";
 import { sizeOf } from "../core/dtype.ts";
 import { DataError } from "../core/errors.ts";
 import { HostArray } from "../core/host-array.ts";
@@ -121,6 +120,7 @@ async function readCompressed(path: string, size: number): Promise<HostArray> {
     bytes = grown;
     expected = totalBytes;
   };
+  const { createGunzip } = await import("node:zlib");
   const source = createReadStream(path);
   const gunzip = source.pipe(createGunzip({ chunkSize: 2 ** 18 }));
   source.on("error", (error) => gunzip.destroy(error));

@@ -1,4 +1,3 @@
-import { setFlagsFromString } from "node:v8";
 import { hasRelaxedSimd } from "../backends/wasm/index.ts";
 import { productTrial, type Trial } from "../backends/wasm/wide-trial.ts";
 
@@ -51,6 +50,7 @@ function tryWide(): WideReport {
     return all;
   };
   const narrow = trials(8, () => true);
+  const { setFlagsFromString } = process.getBuiltinModule("node:v8");
   setFlagsFromString(`--${FLAG}`);
   const wide = trials(16, (rate) => rate >= LEAST_GAIN * narrow[0].rate);
   const gain = wide[0].rate / narrow[0].rate;
