@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { OptionError } from "../core/errors.ts";
+import { GROUPINGS, type GroupBy } from "../train/profile/group.ts";
 import { datasets } from "./datasets.ts";
 import { evaluate } from "./evaluate.ts";
 import { optimizerHelp, scheduleHelp } from "./help.ts";
 import { info } from "./info.ts";
 import { listModels } from "./models.ts";
 import { listOptimizers, printOptimizers, showOptimizer } from "./optimizers.ts";
+import { type ProfileFlags, profileCommand } from "./profile.ts";
 import { defaultOf, TEXT_HELP } from "./recipe.ts";
 import { drawSchedules, parseReports, type ScheduleFlags } from "./schedule.ts";
 import { listSchedules, showSchedule } from "./schedules.ts";
@@ -120,6 +122,58 @@ function generateTextCommand(screen: Screen): Command {
     );
 }
 
+/** Settings of `train` that decide what a step is and what runs it. */
+const STEP_SETTINGS = [
+  "model",
+  "optimizer",
+  "batchSize",
+  "threads",
+  "mode",
+  "wide",
+  "native",
+  "layers",
+  "heads",
+  "width",
+  "block",
+  "tokenizer",
+  "dataDir",
+] as const;
+
+function profileStepCommand(screen: Screen): Command {
+  const whole = (flag: string, min: number) => (value: string) => {
+    const number = Number(value);
+    if (value.trim() !== "" && Number.isSafeInteger(number) && number >= min) return number;
+    throw new OptionError(`${flag}: got "${value}"; expected a whole number of at least ${min}.`, flag);
+  };
+  const command = new Command("profile")
+    .description("Say where the time of one training step goes, kernel by kernel, against what the machine could do.")
+    .argument("<data>", "a model such as cnn or gpt, on noise; or data as for train")
+    .option("--by <what>", `rows of the table: ${GROUPINGS.join(", ")}`, parseGrouping, "kernel")
+    .option("--top <n>", "rows that are shown, 0 for all", whole("--top", 0), 20)
+    .option("--steps <n>", "steps that are timed each way (as many as take 2 seconds)", whole("--steps", 1))
+    .option("--json", "print JSON")
+    .option("--svg <file>", "write a picture too")
+    .option("--ascii", "draw with plain characters");
+  for (const name of STEP_SETTINGS)
+    for (const option of optionsOf(name, SETTINGS[name] as Setting, false)) command.addOption(option);
+  return command.action(async (subject: string, options: Record<string, Value> & Partial<ProfileFlags>) => {
+    const given = Object.fromEntries(
+      STEP_SETTINGS.flatMap((name) => {
+        const value = options[name];
+        return value === undefined || command.getOptionValueSource(name) !== "cli" ? [] : [[name, value]];
+      }),
+    ) as Given;
+    const { by = "kernel", top = 20, steps, json = false, svg, ascii = plainTerminal() } = options;
+    await profileCommand(screen, { subject, given, by, top, steps, json, svg, ascii });
+  });
+}
+
+function parseGrouping(text: string): GroupBy {
+  const found = GROUPINGS.find((grouping) => grouping === text);
+  if (found !== undefined) return found;
+  throw new OptionError(`--by: got "${text}"; expected one of ${GROUPINGS.join(", ")}.`, "--by");
+}
+
 /** Whether the terminal's locale says that it shows ASCII alone. */
 function plainTerminal(): boolean {
   const locale = process.env.LC_ALL || process.env.LC_CTYPE || process.env.LANG || "";
@@ -165,6 +219,7 @@ export function program(screen: Screen, done: (code: number) => void): Command {
     )
     .addCommand(generateTextCommand(screen))
     .addCommand(scheduleCommand(screen))
+    .addCommand(profileStepCommand(screen))
     .addCommand(
       new Command("schedules")
         .description("List the schedules, or show one with its options.")

@@ -107,7 +107,7 @@ export async function trainText(
 }
 
 /** The tokenizer, and the text's windows. What a tokenizer learns, it learns from the training part. */
-function prepareText(
+export function prepareText(
   bytes: Uint8Array,
   { data: file, validation: held, text }: TextRun,
 ): { tokenizer: Tokenizer; data: TextData } {

@@ -105,7 +105,10 @@ function readConfig(file: string): Given {
   }
 }
 
-async function loadData(screen: Screen, recipe: Recipe): Promise<{ train: Dataset; test: Dataset }> {
+export async function loadData(
+  screen: Screen,
+  recipe: Pick<Recipe, "data" | "dataDir">,
+): Promise<{ train: Dataset; test: Dataset }> {
   const onProgress = ({ dataset, receivedBytes, totalBytes }: DatasetProgress): void => {
     const percent = Math.floor((100 * receivedBytes) / totalBytes);
     screen.draw(`downloading ${dataset} ${percent}% of ${formatBytes(totalBytes)}`);

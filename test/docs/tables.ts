@@ -288,6 +288,7 @@ export const tables: Readonly<Record<string, MakeTable>> = {
   "optimizer recipes": recipeTable,
   "optimizer flags": hyperFlagTable,
   "evaluate flags": () => flagTable("evaluate"),
+  "profile flags": () => flagTable("profile"),
 };
 
 const MARKED = /(<!-- generated: (.*?) -->\n)([\s\S]*?)(<!-- \/generated -->)/g;

@@ -10,8 +10,10 @@ export type Ticks = { readonly ms: Float64Array; readonly ticks: Float64Array };
 const OTHER = 0;
 const WAIT = 1;
 const CLOCK = 2;
-const FIRST = 3;
-const CLOCK_TICKS = 256;
+/** Rounds of ticks that follow each other, a slot for each: the fastest was not interrupted. */
+const CLOCK_ROUNDS = 8;
+const CLOCK_TICKS = 32;
+const FIRST = CLOCK + CLOCK_ROUNDS;
 
 /**
  * Writes calls of an imported clock between the kernels of an instrumented program. A tick says what has run since the tick before,
@@ -37,11 +39,13 @@ export class KernelClock {
     const { f } = this;
     const left = f.local("i32");
     this.call(OTHER);
-    f.i32(CLOCK_TICKS).set(left);
-    f.loop((again) => {
-      this.call(CLOCK);
-      f.get(left).i32(1).op("i32.sub").tee(left).brIf(again);
-    });
+    for (let round = 0; round < CLOCK_ROUNDS; round++) {
+      f.i32(CLOCK_TICKS).set(left);
+      f.loop((again) => {
+        this.call(CLOCK + round);
+        f.get(left).i32(1).op("i32.sub").tee(left).brIf(again);
+      });
+    }
     f.release(left);
   }
 
@@ -77,7 +81,9 @@ export function readTicks(nodes: readonly Node[], threads: readonly Ticks[]): Ke
   const placed = placedKernels(nodes);
   const at = new Map(placed.map(({ kernel }, i) => [kernel, FIRST + 2 * i]));
   const ticksOf = (thread: Ticks, slot: number): number => thread.ticks[slot] as number;
-  const cost = (thread: Ticks): number => (thread.ms[CLOCK] as number) / ticksOf(thread, CLOCK);
+  const rounds = Array.from({ length: CLOCK_ROUNDS }, (_, round) => CLOCK + round);
+  const cost = (thread: Ticks): number =>
+    Math.min(...rounds.map((slot) => (thread.ms[slot] as number) / ticksOf(thread, slot)));
   const time = (slot: number): number =>
     threads.reduce(
       (sum, thread) => sum + Math.max(0, (thread.ms[slot] as number) - ticksOf(thread, slot) * cost(thread)),

@@ -16,6 +16,8 @@ export type ProfileRow = {
   /** Arithmetic that counts: a kernel's own; of operations and larger groups, that of the direct algorithm. */
   readonly operations: number;
   readonly bytes: number;
+  readonly computeMs: number;
+  readonly transferMs: number;
   readonly limitMs: number;
   /** The limit under which most of `limitMs` falls. */
   readonly limit: Limit;
@@ -60,6 +62,8 @@ function rowOf(members: readonly ProfiledKernel[], by: GroupBy): ProfileRow {
     share: sum(({ share }) => share),
     operations: sum(({ operations, directOperations }) => (by === "kernel" ? operations : directOperations)),
     bytes: sum(({ bytes }) => bytes),
+    computeMs: sum(({ computeMs }) => computeMs),
+    transferMs: sum(({ transferMs }) => transferMs),
     limitMs: sum(({ limitMs }) => limitMs),
     limit,
   };

@@ -30,12 +30,20 @@ export type ProfiledKernel = {
   readonly directOperations: number;
   /** Distinct bytes that it reads and writes in a step. */
   readonly bytes: number;
-  /** What the ceilings leave: no less than this, and by what. */
+  /** What its arithmetic and its bytes would take at the ceilings. */
+  readonly computeMs: number;
+  readonly transferMs: number;
+  /** The longer of the two, and which it is. */
   readonly limitMs: number;
   readonly limit: Limit;
 };
 
 export type Profile = {
+  /** The backend's name, and what it could not use. */
+  readonly backend: string;
+  readonly notes: readonly string[];
+  /** Numbers that the model learns. */
+  readonly parameters: number;
   /** Steps that were timed each way. */
   readonly steps: number;
   readonly threads: number;
@@ -76,7 +84,7 @@ export async function measureStep(
   step: Pick<Step, "run">,
   feeds: (steps: number) => Feeds,
   { ceilings, steps }: MeasureOptions,
-): Promise<Profile> {
+): Promise<Omit<Profile, "backend" | "notes" | "parameters">> {
   /** Without the call's own time: measured where the step runs. */
   const plain = async (): Promise<number> => {
     const { timeByPhase } = await step.run(feeds(1), 1, { timed: true });
@@ -128,8 +136,8 @@ function describe(
     const direct = origin && origin.flops > 0 ? (first ? origin.flops : 0) : work.operations;
     const span = images > 1 ? work.bytes / images : work.bytes / threads;
     const cached = span <= CACHED_BYTES;
-    const computeMs = work.operations / (multiplies ? ceilings.products : ceilings.separate) / 1e6;
-    const bytesMs = work.bytes / (cached ? ceilings.cache : ceilings.memory) / 1e6;
+    const computeMs = (runs * work.operations) / (multiplies ? ceilings.products : ceilings.separate) / 1e6;
+    const transferMs = (runs * work.bytes) / (cached ? ceilings.cache : ceilings.memory) / 1e6;
     const ms = best[i] as number;
     return {
       name,
@@ -143,8 +151,10 @@ function describe(
       operations: work.operations * runs,
       directOperations: direct * runs,
       bytes: work.bytes * runs,
-      limitMs: Math.max(computeMs, bytesMs) * runs,
-      limit: computeMs >= bytesMs ? "compute" : cached ? "cache" : "memory",
+      computeMs,
+      transferMs,
+      limitMs: Math.max(computeMs, transferMs),
+      limit: computeMs >= transferMs ? "compute" : cached ? "cache" : "memory",
     };
   });
 }

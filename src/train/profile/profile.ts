@@ -2,6 +2,8 @@ import type { Ceilings } from "../../backends/wasm/ceilings.ts";
 import type { Backend, Feeds } from "../../compile/backend.ts";
 import { sizeOf } from "../../core/dtype.ts";
 import { OptionError } from "../../core/errors.ts";
+import type { HostArray } from "../../core/host-array.ts";
+import { leavesOf } from "../../core/tree.ts";
 import { epochOrder } from "../../data/order.ts";
 import type { Layer, TensorsOf } from "../../nn/layer.ts";
 import { type Model, model as modelOf } from "../../nn/model.ts";
@@ -93,7 +95,9 @@ export function profileWith<B>(
       const state = store.paths.filter((path) => path.startsWith("state."));
       const stateBytes = state.reduce((sum, path) => sum + 4 * sizeOf(store.avalOf(path).shape), 0);
       const ceilings = await ceilingsOf(options, step.executable.peakBytes + stateBytes);
-      return await measureStep(step, batchesOf(order, size), { ceilings, steps });
+      const measured = await measureStep(step, batchesOf(order, size), { ceilings, steps });
+      const parameters = leavesOf<HostArray>(params).reduce((sum, [, { data }]) => sum + data.length, 0);
+      return { backend: backend.name, notes: backend.notes ?? [], parameters, ...measured };
     } finally {
       await backend.close();
     }
