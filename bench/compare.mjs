@@ -5,10 +5,15 @@ import { workloadKey } from "./result-file.mjs";
 
 /**
  * @typedef {{ what: string, name: string, before: number, after: number, ratio: number, band: number, machine: number | undefined,
- *   verdict: "slower" | "faster" | "machine" | "" }} Change
+ *   verdict: "slower" | "faster" | "machine" | "not idle" | "" }} Change
  *   medians in ms; `band`: how far the ratio may lie from 1 by noise; `machine`: the same ratio of PyTorch's best, of which the machine's own
- *   speed is divided out: "machine" is what is slower or faster by no more than that
+ *   speed is divided out: "machine" is what is slower or faster by no more than that, "not idle" what others disturbed
  */
+
+/** @typedef {{ medianMs?: number, ms?: readonly number[] }} Timed */
+
+/** Others were at work during most samples. @param {{ busy: number, samples: number } | undefined} load */
+const isDisturbed = (load) => load !== undefined && load.busy * 2 > load.samples;
 
 /** Below this, whatever the samples say: runs of a day differ by as much. */
 const LEAST_BAND = 0.05;
@@ -43,6 +48,7 @@ export function compareResults(before, after) {
         ? Math.min(...contenders.map((row) => (row.family === "pytorch" ? (row.medianMs ?? Infinity) : Infinity)))
         : Infinity;
     const machine = torch(summary) / torch(old);
+    const disturbed = isDisturbed(summary.load) || isDisturbed(old.load);
     for (const row of summary.contenders) {
       const other = old.contenders.find((candidate) => nameOf(candidate) === nameOf(row));
       if (row.family !== "downhill" || row.medianMs === undefined || other?.medianMs === undefined) continue;
@@ -53,6 +59,7 @@ export function compareResults(before, after) {
           other,
           row,
           Number.isFinite(machine) ? machine : undefined,
+          disturbed,
         ),
       );
     }
@@ -63,23 +70,40 @@ export function compareResults(before, after) {
     );
     if (!row.one || !other?.one) continue;
     const machine = row.stream && other.stream ? row.stream.medianMs / other.stream.medianMs : undefined;
-    changes.push(change(`update ${row.size}, ${row.threads}T`, row.rule, other.one, row.one, machine));
+    changes.push(
+      change(
+        `update ${row.size}, ${row.threads}T`,
+        row.rule,
+        other.one,
+        row.one,
+        machine,
+        isDisturbed(row.load) || isDisturbed(other.load),
+      ),
+    );
   }
   const title = `${before.date.slice(0, 16)} (${before.revision ?? "?"}) and ${after.date.slice(0, 16)} (${after.revision ?? "?"})`;
   return { title, changes, missing };
 }
 
-/** @param {string} what @param {string} name @param {any} before @param {any} after @param {number | undefined} machine @returns {Change} */
-function change(what, name, before, after, machine) {
-  const ratio = after.medianMs / before.medianMs;
-  const band = Math.max(
-    LEAST_BAND,
-    3 * (scatter(before.ms ?? [before.medianMs]) + scatter(after.ms ?? [after.medianMs])),
-  );
+/**
+ * @param {string} what @param {string} name @param {Timed} before @param {Timed} after @param {number | undefined} machine
+ * @param {boolean} disturbed @returns {Change}
+ */
+function change(what, name, before, after, machine, disturbed) {
+  const [from, to] = [before.medianMs ?? Number.NaN, after.medianMs ?? Number.NaN];
+  const ratio = to / from;
+  const band = Math.max(LEAST_BAND, 3 * (scatter(before.ms ?? [from]) + scatter(after.ms ?? [to])));
   const beyond = (/** @type {number} */ value) => (value > 1 + band ? 1 : value < 1 / (1 + band) ? -1 : 0);
-  const own = machine === undefined ? beyond(ratio) : beyond(ratio / machine);
-  const verdict = beyond(ratio) === 0 ? "" : own !== beyond(ratio) ? "machine" : own > 0 ? "slower" : "faster";
-  return { what, name, before: before.medianMs, after: after.medianMs, ratio, band, machine, verdict };
+  const side = beyond(ratio);
+  return { what, name, before: from, after: to, ratio, band, machine, verdict: verdict() };
+
+  /** @returns {Change["verdict"]} */
+  function verdict() {
+    if (side === 0) return "";
+    if (disturbed) return "not idle";
+    if (machine !== undefined && beyond(ratio / machine) !== side) return "machine";
+    return side > 0 ? "slower" : "faster";
+  }
 }
 
 /** @param {ReturnType<typeof compareResults>} comparison */

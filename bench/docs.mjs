@@ -317,23 +317,38 @@ function picture(result) {
   );
 }
 
-/** @param {readonly string[]} files Default: the history. @returns {Promise<string[]>} What was written. */
-export async function writeDocs(files) {
-  const saved =
-    files.length > 0
-      ? files.map((path) => ({ name: basename(path), result: readResult(path) }))
-      : history().filter(({ result }) => result.done !== undefined && !result.quick);
-  saved.sort((a, b) => b.result.date.localeCompare(a.result.date));
-  const { result, from } = merge(saved);
-  const page = readFileSync(PAGE, "utf8").replace(MARK, (_, open, name, close) => {
+/**
+ * What is shown of the history: results of whole runs; those of an earlier form only until there is one of the present form.
+ * @param {readonly Saved[]} all
+ */
+function shown(all) {
+  const whole = all.filter(({ result }) => !result.quick);
+  const present = whole.filter(({ result }) => result.done !== undefined);
+  return present.length > 0 ? present : whole;
+}
+
+/**
+ * The page with its tables written anew, and the picture.
+ * @param {string} page @param {readonly Saved[]} saved Default: the history. @returns {{ page: string, picture: string }}
+ */
+export function renderDocs(page, saved = shown(history())) {
+  const { result, from } = merge([...saved].sort((a, b) => b.result.date.localeCompare(a.result.date)));
+  const written = page.replace(MARK, (_, open, name, close) => {
     const section = SECTIONS[name];
-    if (!section)
-      throw new UsageError(
-        `docs/benchmarks.md: got the mark "${name}"; expected one of ${Object.keys(SECTIONS).join(", ")}.`,
-      );
+    if (!section) {
+      const known = Object.keys(SECTIONS).join(", ");
+      throw new UsageError(`docs/benchmarks.md: got the mark "${name}"; expected one of ${known}.`);
+    }
     return `${open}${section(result, from) || "Not measured."}\n${close}`;
   });
+  return { page: written, picture: picture(result) };
+}
+
+/** @param {readonly string[]} files Default: the history. @returns {string[]} What was written. */
+export function writeDocs(files) {
+  const saved = files.map((path) => ({ name: basename(path), result: readResult(path) }));
+  const { page, picture: drawn } = renderDocs(readFileSync(PAGE, "utf8"), saved.length > 0 ? saved : undefined);
   writeFileSync(PAGE, page);
-  writeFileSync(PICTURE, picture(result));
+  writeFileSync(PICTURE, drawn);
   return [PAGE, PICTURE];
 }

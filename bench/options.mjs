@@ -13,7 +13,7 @@ machine that slows down slows all of them.
 
   --quick              a few short rounds: to see that it works, not to quote
   --only <names>       of ${GROUPS.slice(0, 6).join(", ")},
-                       ${GROUPS.slice(6).join(", ")}; default all
+                       ${GROUPS.slice(6).join(", ")}; default all but busy
   --threads <counts>   default 1,2 where there are two processors
   --batch <sizes>      of the networks; default 32 and 128, or 32 and 64
   --mode <modes>       of ${MODE_NAMES.slice(0, 3).join(", ")},
@@ -24,7 +24,7 @@ machine that slows down slows all of them.
   --node <versions>    default 20,24: those that are not running come through npx
   --rules <names>      of the update rules; default all whose update is one loop
   --rounds <n>         samples of each contender; default 4, of update rules 2
-  --busy               also the CNN on two threads while a processor is kept busy
+  --busy               also busy: the CNN on two threads while a processor is taken
   --phases             how the step divides over sample, forward, backward, update
   --engine-flags=<s>   flags for every Node that is measured
   --dist <folder>      the build to measure; default dist of this repository
@@ -119,7 +119,7 @@ export function readOptions(args) {
   const processors = availableParallelism();
   return {
     quick: values.quick,
-    only: names("only", values.only, GROUPS) ?? [...GROUPS],
+    only: names("only", values.only, GROUPS) ?? GROUPS.filter((name) => name !== "busy"),
     threads: counts("threads", values.threads) ?? (processors > 1 ? [1, 2] : [1]),
     rules: values.rules?.split(","),
     batches: counts("batch", values.batch),

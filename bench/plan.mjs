@@ -99,8 +99,8 @@ export function unitsOf(field, folder, progress) {
 
   /** @returns {Unit[]} */
   function busy() {
-    const [, threads = 2] = [1, most];
-    if (!field.busy || threads < 2) return [];
+    if (!field.busy && !only.includes("busy")) return [];
+    const threads = Math.max(2, most);
     const size = 128;
     const count = contendersFor({ kind: "cnn", size, threads }, "", field).length;
     return [

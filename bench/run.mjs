@@ -165,15 +165,15 @@ async function bench(options) {
   return checked.every(({ differ }) => !differ) && !broken;
 }
 
-/** What needs no measuring. @param {Options} options @returns {Promise<boolean>} */
-async function look(options) {
+/** What needs no measuring. @param {Options} options */
+function look(options) {
   const { files } = options;
   if (options.targets) {
     console.log(formatTargets(targetRows(readResult(files[0] ?? LAST))));
     return true;
   }
   if (options.docs) {
-    for (const path of await writeDocs(files)) console.log(`wrote ${path}`);
+    for (const path of writeDocs(files)) console.log(`wrote ${path}`);
     return true;
   }
   const [before, after] = files.map(readResult);
@@ -186,7 +186,7 @@ try {
   const options = readOptions(process.argv.slice(2));
   const looking = options.targets || options.docs || (options.compare && options.files.length === 2);
   if (options.help) console.log(HELP);
-  else if (!(await (looking ? look(options) : bench(options)))) process.exitCode = 1;
+  else if (!(looking ? look(options) : await bench(options))) process.exitCode = 1;
 } catch (error) {
   if (!(error instanceof UsageError || error instanceof ChildError)) throw error;
   console.error(error.message);

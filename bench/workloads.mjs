@@ -29,7 +29,7 @@ export const KINDS = /** @type {const} */ ([
   "adam",
 ]);
 /** What `--only` takes beside the kinds. */
-export const GROUPS = /** @type {const} */ ([...KINDS, "update", "start", "accuracy", "peers"]);
+export const GROUPS = /** @type {const} */ ([...KINDS, "update", "start", "accuracy", "peers", "busy"]);
 
 /** Samples that go through a network in one measured sample: a quarter of a second to a half on one thread of a fast contender. */
 const SEEN = { cnn: 640, mlp: 12_800, resnet20: 96, resnet18: 16, transformer: 96, lstm: 640 };
