@@ -106,6 +106,7 @@ export function drawProfile(profile: Profile, title: string): string {
   ]);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="system-ui, sans-serif" font-size="11" fill="#374151">`,
+    `<title>${escapeXml(title)}</title>`,
     rect(0, 0, WIDTH, height, "#ffffff"),
     text(MARGIN, 26, title, ' font-size="16" fill="#111827"'),
     text(
