@@ -137,7 +137,7 @@ test.each<Row>([
 
 test("a step that needs more memory than there is: one line with a batch that would fit, nothing left", async () => {
   const data = join(folder, "large");
-  const [count, size] = [2000, 128];
+  const [count, size] = [2000, 168];
   mkdirSync(data);
   for (const [name, n] of [
     ["train", count],

@@ -290,6 +290,8 @@ class Sequence {
     const { feeds, results } = this.places;
     const step = f.local("i32");
     const { claims, claimBytes } = this.places;
+    // The sum of both sets' addresses, modulo 2^32: without the one in use it is the other.
+    const bothSets = (2 * claims + 2 * CLAIM_BYTES + claimBytes) | 0;
     // Two sets of counters in turn: while one is in use, the first thread zeroes the other.
     f.i32(0).op("i32.load", claims).set(this.claimSet);
     this.clock?.start();
@@ -297,7 +299,7 @@ class Sequence {
       if (this.threads > 1)
         this.serial(() =>
           f
-            .i32(2 * claims + 2 * CLAIM_BYTES + claimBytes)
+            .i32(bothSets)
             .get(this.claimSet)
             .op("i32.sub")
             .i32(0)
@@ -334,7 +336,7 @@ class Sequence {
         );
       }
       if (this.threads > 1)
-        f.i32(2 * claims + 2 * CLAIM_BYTES + claimBytes)
+        f.i32(bothSets)
           .get(this.claimSet)
           .op("i32.sub")
           .set(this.claimSet);
