@@ -1,12 +1,17 @@
 /** The build that is measured, and its backend in one of the modes. */
+import { existsSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { MODES } from "./modes.mjs";
 
-/** @param {string} dist */
+/**
+ * The bundle that users of Node load; of a build that is older than bundles, its modules.
+ * @param {string} dist @returns {Promise<any>}
+ */
 export async function loadProduct(dist) {
   /** @param {string} path */
   const load = (path) => import(new URL(path, pathToFileURL(`${dist}/`)).href);
-  const [downhill, { compileStep }, { inPhase }, { simplify }, wasm, { mapTree }] = await Promise.all([
+  if (existsSync(`${dist}/bundle/internals.js`)) return { dist, load, ...(await load("bundle/internals.js")) };
+  const [downhill, { compileStep }, { inPhase }, { simplify }, { hasRelaxedSimd }, { mapTree }] = await Promise.all([
     load("index.node.js"),
     load("compile/step.js"),
     load("trace/trace.js"),
@@ -14,7 +19,7 @@ export async function loadProduct(dist) {
     load("backends/wasm/index.js"),
     load("core/tree.js"),
   ]);
-  return { dist, load, downhill, compileStep, inPhase, simplify, wasm, mapTree };
+  return { dist, load, downhill, compileStep, inPhase, simplify, hasRelaxedSimd, mapTree };
 }
 
 /** @typedef {Awaited<ReturnType<typeof loadProduct>>} Product */
@@ -23,16 +28,14 @@ export async function loadProduct(dist) {
 const opened = {};
 
 /** @param {Product} product @param {{ threads: number, mode: import("./modes.mjs").Mode }} options */
-export async function openBackend({ downhill, load }, { threads, mode }) {
+export async function openBackend({ downhill, enableWide, findBlas }, { threads, mode }) {
   const { arithmetic, wide, native } = MODES[mode];
   if (wide) {
-    const { enableWide } = await load("node/wide.js");
     const report = enableWide();
     if (!report.on) throw new Error(`wide: ${report.reason}`);
     opened.wideGain = report.gain;
   }
   if (native) {
-    const { findBlas } = await load("native/blas.js");
     const report = findBlas();
     if (!report.blas) throw new Error(`native: ${report.reason}`);
     opened.blas = report.blas.name;
@@ -43,11 +46,11 @@ export async function openBackend({ downhill, load }, { threads, mode }) {
 }
 
 /** @param {Product} product */
-export const engineOf = ({ wasm }) => ({
+export const engineOf = ({ hasRelaxedSimd }) => ({
   node: process.versions.node,
   v8: process.versions.v8,
   flags: process.execArgv,
-  relaxedSimd: wasm.hasRelaxedSimd(),
+  relaxedSimd: hasRelaxedSimd(),
   ...opened,
 });
 
