@@ -1,19 +1,27 @@
+import { dirname, relative, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "tsdown";
 
+const source = fileURLToPath(new URL("src", import.meta.url));
+const cli = resolve(source, "cli");
+
 /**
- * What Node loads, in few files: reading some 400 modules one by one takes longer than compiling a model. Bundlers for browsers read the
- * modules themselves, as tsc emitted them, and leave out what is not used.
+ * The command line's own files and its two libraries become one file; the library beside it stays as tsc emitted it,
+ * so that the process holds each module once and `new URL("./worker.js", import.meta.url)` still finds its file.
  */
-export default defineConfig({
-  entry: {
-    index: "src/index.ts",
-    "index.node": "src/index.node.ts",
-    testing: "src/testing/index.ts",
-    main: "src/cli/main.ts",
-    // The parts that the benchmark measures one by one.
-    internals: "bench/internals.mjs",
+const libraryStaysOutside = {
+  name: "library-stays-outside",
+  resolveId(specifier, importer) {
+    if (importer === undefined || !specifier.startsWith(".") || !importer.startsWith(cli + sep)) return null;
+    const file = resolve(dirname(importer), specifier);
+    if (file.startsWith(cli + sep)) return null;
+    return { id: relative(cli, file).split(sep).join("/").replace(/\.ts$/, ".js"), external: true };
   },
-  outDir: "dist/bundle",
+};
+
+export default defineConfig({
+  entry: { main: "src/cli/main.ts" },
+  outDir: "dist/cli",
   platform: "node",
   target: "node20.19",
   format: "esm",
@@ -21,4 +29,5 @@ export default defineConfig({
   dts: false,
   clean: false,
   deps: { alwaysBundle: ["commander", "valibot"] },
+  plugins: [libraryStaysOutside],
 });

@@ -1,17 +1,12 @@
 /** The build that is measured, and its backend in one of the modes. */
-import { existsSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { MODES } from "./modes.mjs";
 
-/**
- * The bundle that users of Node load; of a build that is older than bundles, its modules.
- * @param {string} dist @returns {Promise<any>}
- */
+/** @param {string} dist */
 export async function loadProduct(dist) {
   /** @param {string} path */
   const load = (path) => import(new URL(path, pathToFileURL(`${dist}/`)).href);
-  if (existsSync(`${dist}/bundle/internals.js`)) return { dist, load, ...(await load("bundle/internals.js")) };
-  const [downhill, { compileStep }, { inPhase }, { simplify }, { hasRelaxedSimd }, { mapTree }] = await Promise.all([
+  const [downhill, { compileStep }, { inPhase }, { simplify }, wasm, { mapTree }] = await Promise.all([
     load("index.node.js"),
     load("compile/step.js"),
     load("trace/trace.js"),
@@ -19,7 +14,7 @@ export async function loadProduct(dist) {
     load("backends/wasm/index.js"),
     load("core/tree.js"),
   ]);
-  return { dist, load, downhill, compileStep, inPhase, simplify, hasRelaxedSimd, mapTree };
+  return { dist, load, downhill, compileStep, inPhase, simplify, wasm, mapTree };
 }
 
 /** @typedef {Awaited<ReturnType<typeof loadProduct>>} Product */
@@ -28,14 +23,16 @@ export async function loadProduct(dist) {
 const opened = {};
 
 /** @param {Product} product @param {{ threads: number, mode: import("./modes.mjs").Mode }} options */
-export async function openBackend({ downhill, enableWide, findBlas }, { threads, mode }) {
+export async function openBackend({ downhill, load }, { threads, mode }) {
   const { arithmetic, wide, native } = MODES[mode];
   if (wide) {
+    const { enableWide } = await load("node/wide.js");
     const report = enableWide();
     if (!report.on) throw new Error(`wide: ${report.reason}`);
     opened.wideGain = report.gain;
   }
   if (native) {
+    const { findBlas } = await load("native/blas.js");
     const report = findBlas();
     if (!report.blas) throw new Error(`native: ${report.reason}`);
     opened.blas = report.blas.name;
@@ -46,11 +43,11 @@ export async function openBackend({ downhill, enableWide, findBlas }, { threads,
 }
 
 /** @param {Product} product */
-export const engineOf = ({ hasRelaxedSimd }) => ({
+export const engineOf = ({ wasm }) => ({
   node: process.versions.node,
   v8: process.versions.v8,
   flags: process.execArgv,
-  relaxedSimd: hasRelaxedSimd(),
+  relaxedSimd: wasm.hasRelaxedSimd(),
   ...opened,
 });
 
