@@ -338,12 +338,18 @@ function chooseOrders(
   fixed: (path: string) => readonly number[] | undefined,
 ): (v: Var) => readonly number[] | undefined {
   const classes = new OrderClasses();
+  // One number for all elements, which arrays of one shape may share without having anything else to do with each other.
+  const isUniform = (v: Var): boolean => {
+    const eq = definition.get(v.id);
+    if (!eq || stored.has(v.id)) return false;
+    return eq.primitive === "full" || (eq.primitive === "broadcast" && sizeOf((eq.inputs[0] as Var).aval.shape) === 1);
+  };
   for (const eq of program.equations) {
     // An alias is a copy, made so that the two may lie differently.
     if (!isElementwise(eq) || eq.primitive === "alias") continue;
     const [out] = eq.outputs as [Var];
     if (out.aval.shape.length < 2) continue;
-    for (const v of eq.inputs) classes.union(v.id, out.id);
+    for (const v of eq.inputs) if (!isUniform(v)) classes.union(v.id, out.id);
   }
   // A new state lies as the old one does.
   for (const output of program.outputs) {

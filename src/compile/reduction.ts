@@ -1,8 +1,9 @@
 import { sizeOf } from "../core/dtype.ts";
-import { addIndex, type Index, loopIndex, scaleIndex } from "../ir/loops.ts";
+import { addIndex, type Index, loopIndex, type Scalar, scaleIndex } from "../ir/loops.ts";
 import type { Equation, Var } from "../ir/program.ts";
 import type { ReduceKernel, ReduceOp, View } from "./kernel.ts";
 import { Expressions, flatten, type Lowering, orderedLoops, viewOf } from "./lowering.ts";
+import { partsOf } from "./scalar-parts.ts";
 import { isFlatSum } from "./sweeps.ts";
 
 const OPS: Readonly<Record<string, ReduceOp>> = { sum: "sum", reduceMax: "max", reduceMin: "min", argmax: "argmax" };
@@ -11,6 +12,8 @@ const OPS: Readonly<Record<string, ReduceOp>> = { sum: "sum", reduceMax: "max", 
 const SPLIT_ELEMENTS = 32_768;
 const SPLIT_RESULTS = 4_096;
 const MAX_CHUNKS = 16;
+/** Results that are enough for all threads where each is the sum of a row. */
+const ENOUGH_ROWS = 64;
 
 export function lowerReduction(lowering: Lowering, eq: Equation): void {
   const [x] = eq.inputs as [Var];
@@ -20,9 +23,9 @@ export function lowerReduction(lowering: Lowering, eq: Equation): void {
   const target = lowering.viewOfVar(out);
   const { shape } = x.aval;
   const results = sizeOf(out.aval.shape);
-  const chunked =
-    op !== "argmax" && sizeOf(shape) >= SPLIT_ELEMENTS && results <= SPLIT_RESULTS ? splitAxis(shape, axes) : undefined;
   const whole = reduction(lowering, eq, op, x, axes, target, undefined);
+  const splits = op !== "argmax" && sizeOf(shape) >= SPLIT_ELEMENTS && results <= SPLIT_RESULTS;
+  const chunked = splits && !(results >= ENOUGH_ROWS && isOfRows(whole)) ? splitAxis(shape, axes) : undefined;
   // A sum of all elements of flat memory is shared by threads in `sums`.
   if (!chunked || isFlatSum(whole)) {
     lowering.push(whole);
@@ -34,6 +37,25 @@ export function lowerReduction(lowering: Lowering, eq: Equation): void {
   });
   lowering.push(reduction(lowering, eq, op, x, axes, viewOf(partial), chunked));
   combine(lowering, eq, op, viewOf(partial), target);
+}
+
+/** What moves along the reduced axes lies, for the most part, element by element along one of them. */
+function isOfRows({ value, reduced }: ReduceKernel): boolean {
+  let [along, across] = [0, 0];
+  const seen = new Set<Scalar>();
+  const visit = (node: Scalar): void => {
+    if (seen.has(node)) return;
+    seen.add(node);
+    if (node.kind === "load") {
+      const terms = node.index[0]?.terms ?? [];
+      const next = terms.find(([, c]) => c === 1)?.[0];
+      if (next && reduced.includes(next)) along++;
+      else if (next && terms.some(([loop]) => reduced.includes(loop))) across++;
+    }
+    for (const part of partsOf(node)) visit(part);
+  };
+  visit(value);
+  return along > across;
 }
 
 type Chunked = { readonly axis: number; readonly chunks: number };
