@@ -86,6 +86,7 @@ export function buildModule(nodes: readonly Node[], places: Places, options: Dri
     together: options.wide ? 2 : 1,
     i32Div: safeDivision(module, "div").index,
     i32Rem: safeDivision(module, "rem").index,
+    fused: options.fused,
   };
   const barrier = options.threads > 1 ? emitBarrier(module).index : null;
   const code = new Map<Kernel, KernelCode[]>();

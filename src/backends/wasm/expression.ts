@@ -1,7 +1,7 @@
 import type { Buffer, View } from "../../compile/kernel.ts";
 import { operandsOf, partsOf } from "../../compile/scalar-parts.ts";
 import { bytesOf } from "../../core/dtype.ts";
-import type { Index, Loop, Scalar } from "../../ir/loops.ts";
+import type { BinaryOp, Index, Loop, Scalar } from "../../ir/loops.ts";
 import type { FuncBuilder } from "./asm/module.ts";
 import { SCRATCH, type Target } from "./kernel-code.ts";
 import { lanes, scalarBinaryOp, scalarCast, vectorBinaryOp, vectorCast, vectorUnary } from "./lane-ops.ts";
@@ -493,9 +493,31 @@ export class ExpressionEmitter {
       const moves = (side: Scalar): boolean => dependsOn(side, this.vectorLoop as Loop);
       if (moves(a) !== moves(b) && (moves(a) ? this.extreme(node.op, a, b) : this.extreme(node.op, b, a))) return;
     }
+    if (this.target.fused && a.lane === "f32" && this.fusedProduct(op, a, b)) return;
     this.vector(a);
     this.vector(b);
     f.op(vectorBinaryOp(op, a.lane));
+  }
+
+  /**
+   * x y + c, or c - x y, of a product that nothing else needs. A difference of two products is left: where they are equal it is 0, which
+   * one product with more digits than the other would not give.
+   */
+  private fusedProduct(op: BinaryOp, a: Scalar, b: Scalar): boolean {
+    const { f } = this;
+    const isProduct = (node: Scalar): node is Product =>
+      node.kind === "binary" && node.op === "mul" && this.uses.get(node) === 1 && this.moves(node);
+    const [product, rest] = op === "add" && isProduct(a) ? [a, b] : [b, a];
+    if ((op !== "add" && op !== "sub") || !isProduct(product) || (op === "sub" && isMul(rest))) return false;
+    this.vector(product.a);
+    this.vector(product.b);
+    this.vector(rest);
+    f.op(op === "add" ? "f32x4.relaxed_madd" : "f32x4.relaxed_nmadd");
+    return true;
+  }
+
+  private moves(node: Scalar): boolean {
+    return this.vectorLoop !== null && dependsOn(node, this.vectorLoop);
   }
 
   /** i32 operations that SIMD lacks. */
@@ -679,6 +701,10 @@ export class ExpressionEmitter {
 }
 
 const SIGN = -(2 ** 31);
+
+type Product = Scalar & { readonly kind: "binary"; readonly op: "mul" };
+
+const isMul = (node: Scalar): boolean => node.kind === "binary" && node.op === "mul";
 
 type Extreme = Scalar & { readonly kind: "binary"; readonly op: "max" | "min" };
 

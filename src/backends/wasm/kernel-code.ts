@@ -14,6 +14,8 @@ export type Target = {
   /** Indices of the integer division and remainder that never trap. */
   readonly i32Div: number;
   readonly i32Rem: number;
+  /** A product and the sum it goes into may be one instruction that rounds once (relaxed SIMD). */
+  readonly fused: boolean;
 };
 
 /** A kernel's function takes (low, high), a range of its `jobs`; any split of the jobs gives the same bits. */

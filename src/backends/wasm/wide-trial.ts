@@ -51,7 +51,7 @@ export function productTrial(
     scratch: new Set<Buffer>(),
     moving: new Map<Buffer, number>(),
   };
-  const [code] = emitContract(module, { ...target, together: 1, i32Div: 0, i32Rem: 0 }, kernel, { fused });
+  const [code] = emitContract(module, { ...target, together: 1, fused, i32Div: 0, i32Rem: 0 }, kernel, { fused });
   if (!code) throw new Error("wasm: a contraction without code");
   module.export("product", code.func);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
