@@ -127,15 +127,14 @@ export class ExpressionEmitter {
     this.ahead = 0;
   }
 
+  /** Constants too, however many: engines make a `v128.const` anew where it stands, and a spilled local is only a load. */
   private hoist(roots: readonly Scalar[], loop: Loop): void {
     const memo = new Map<Scalar, boolean>();
     const seen = new Set<Scalar>();
-    let constants = 0;
     const visit = (node: Scalar): void => {
       if (seen.has(node)) return;
       seen.add(node);
       if (!dependsOn(node, loop, memo)) {
-        if (node.kind === "const" && constants++ >= 10) return;
         if (node.lane === "bool" && node.kind === "const") return;
         const local = this.f.local("v128");
         this.pushSplat(node);
@@ -374,7 +373,7 @@ export class ExpressionEmitter {
         return;
       case "unary":
         this.vector(node.a);
-        vectorUnary(f, node.op, node.a.lane);
+        vectorUnary(f, node.op, node.a.lane, this.target.together);
         return;
       case "binary":
         this.vectorBinary(node);

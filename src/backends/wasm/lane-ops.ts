@@ -9,8 +9,13 @@ export function lanes(...values: readonly [number, number, number, number]): num
   return [...new Uint8Array(Int32Array.from(values).buffer)];
 }
 
-export function vectorUnary(f: FuncBuilder, op: string, lane: Lane): void {
+export function vectorUnary(f: FuncBuilder, op: string, lane: Lane, together: 1 | 2): void {
   if (op === "asInt" || op === "asFloat") return;
+  // V8 joins pairs of `and`, but not of `abs`.
+  if (op === "abs" && lane === "f32" && together === 2) {
+    f.i32x4Splat(0x7fffffff).op("v128.and");
+    return;
+  }
   if (op === "not") {
     f.op("v128.not");
     return;
