@@ -6,6 +6,7 @@ import { ExpressionEmitter } from "./expression.ts";
 import { HIGH, type KernelCode, kernelFunction, LOW, type Target } from "./kernel-code.ts";
 import { chooseVectorLoop, coefficient, mergeLoops, type SizedLoop, type Uses, usesOf } from "./nest.ts";
 import { openLoops } from "./open-loops.ts";
+import { emitByRows, goesByRows } from "./reduce-rows.ts";
 
 const UNROLL = 4;
 /** Terms after which running f32 sums are closed into a second level: rounding grows with this, not with the sum's length. */
@@ -35,6 +36,11 @@ export function emitReduce(module: ModuleBuilder, target: Target, kernel: Reduce
 
   if (plain && keptNest.loops.includes(plain)) {
     const outer = keptNest.loops.filter((l) => l !== plain);
+    const rows = { outer, reduced: reducedNest.loops, columns: plain, removed };
+    if (keepsOpen(kernel.op, integer, lengthOf(reducedNest.loops)) && goesByRows(kernel, rows)) {
+      emitByRows(f, target, kernel, expander.loops, value, rows, ops.init);
+      return { func: f, jobs: (outer[0] as SizedLoop).size, work };
+    }
     const block = 4 * UNROLL;
     const jobs = outer.length === 0 ? Math.ceil(plain.size / block) : (outer[0] as SizedLoop).size;
     const inside = (): void => {
@@ -105,6 +111,9 @@ type Accumulator = { readonly local: number; readonly type: "v128" | "f32" | "i3
 /** Two-level sums: `step` after each round of terms, `finish` once at the end leaves the totals in the accumulators. */
 type Closing = { readonly step: () => void; readonly finish: () => void };
 
+const keepsOpen = (op: ReduceKernel["op"], integer: boolean, rounds: number): boolean =>
+  op !== "sum" || integer || rounds <= 2 * CLOSE_AFTER;
+
 const KEPT_OPEN: Closing = { step: () => {}, finish: () => {} };
 
 function closing(
@@ -114,7 +123,7 @@ function closing(
   rounds: number,
   accumulators: readonly Accumulator[],
 ): Closing {
-  if (op !== "sum" || integer || rounds <= 2 * CLOSE_AFTER) return KEPT_OPEN;
+  if (keepsOpen(op, integer, rounds)) return KEPT_OPEN;
   const left = f.local("i32");
   f.i32(CLOSE_AFTER).set(left);
   const pairs = accumulators.map(({ local, type }) => ({ local, type, closed: f.local(type) }));
@@ -302,6 +311,7 @@ function reduceAlong(
     ...vectors.map((local): Accumulator => ({ local, type: "v128" })),
     { local: tail, type: integer ? "i32" : "f32" },
   ]);
+  const extreme = !integer && (kernel.op === "max" || kernel.op === "min") ? new ExtremeOfLanes(f, kernel.op) : null;
   openLoops(f, e, others, false, () => {
     const at = f.local("i32");
     f.i32(0).set(at);
@@ -315,6 +325,11 @@ function reduceAlong(
           for (let u = 0; u < copies; u++)
             e.atOffset(u * width, () => {
               const sum = width === 4 ? (vectors[u] as number) : tail;
+              if (width === 4 && extreme) {
+                e.vector(value);
+                extreme.take(sum);
+                return;
+              }
               f.get(sum);
               if (width === 4) e.vector(value);
               else e.scalar(value);
@@ -344,6 +359,7 @@ function reduceAlong(
   ops.combine(f, "vector");
   ops.combine(f, "vector");
   f.set(a);
+  extreme?.correct(a);
   const lane = (i: number): void => {
     f.get(a).op(integer ? "i32x4.extract_lane" : "f32x4.extract_lane", i);
   };
@@ -359,4 +375,45 @@ function reduceAlong(
   f.set(tail);
   e.scoped(() => e.store(kernel.target.buffer, kernel.index, "scalar", () => f.get(tail)));
   for (const local of [...vectors, tail]) f.release(local);
+}
+
+const SIGN = -(2 ** 31);
+
+/**
+ * The engine takes eight instructions, each waiting for the one before, for an `f32x4.max` that heeds NaN and the order of zeros. Here a
+ * plain comparison decides, and what it cannot know is kept beside it for all accumulators: where there was a NaN, and whether all signs
+ * (of a maximum; of a minimum any) were negative, which is the sign of a result 0.
+ */
+class ExtremeOfLanes {
+  private readonly f: FuncBuilder;
+  private readonly op: "max" | "min";
+  private readonly nan: number;
+  private readonly sign: number;
+  private readonly x: number;
+
+  constructor(f: FuncBuilder, op: "max" | "min") {
+    [this.f, this.op] = [f, op];
+    [this.nan, this.sign, this.x] = [f.local("v128"), f.local("v128"), f.local("v128")];
+    f.i32x4Splat(0).set(this.nan);
+    f.i32x4Splat(op === "max" ? -1 : 0).set(this.sign);
+  }
+
+  /** Takes the vector on the stack into an accumulator. */
+  take(best: number): void {
+    const { f, x, nan, sign } = this;
+    f.set(x);
+    f.get(best).get(x).op(`f32x4.p${this.op}`).set(best);
+    f.get(nan).get(x).get(x).op("f32x4.ne").op("v128.or").set(nan);
+    f.get(sign)
+      .get(x)
+      .op(this.op === "max" ? "v128.and" : "v128.or")
+      .set(sign);
+  }
+
+  correct(best: number): void {
+    const { f, x, nan, sign } = this;
+    f.get(sign).i32x4Splat(SIGN).op("v128.and").get(best).get(best).f32x4Splat(0).op("f32x4.eq").op("v128.bitselect");
+    f.get(nan).op("v128.or").set(best);
+    for (const local of [nan, sign, x]) f.release(local);
+  }
 }
