@@ -42,7 +42,7 @@ for await (const { train, validation } of training) {
   reached = validation.accuracy >= spec.target;
   if (reached) break;
 }
-const engine = engineOf(product);
+const engine = engineOf();
 const { user, system } = process.cpuUsage();
 const cpuMs = (user + system) / 1000;
 process.stdout.write(`${JSON.stringify({ reached, epochs, engine, cpuMs, peakMemory: peakMemory() })}\n`);

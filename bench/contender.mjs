@@ -18,8 +18,8 @@ const importing = performance.now();
 const product = await loadProduct(spec.dist);
 const imported = performance.now();
 
-const { downhill, compileStep, inPhase, mapTree } = product;
-const { zeros, nn, optim } = downhill;
+const { downhill } = product;
+const { mapTree, zeros, nn, optim } = downhill;
 
 /** @param {any} tree */
 const zerosLike = (tree) => mapTree(tree, (/** @type {any} */ leaf) => zeros(leaf.shape, leaf.dtype));
@@ -47,11 +47,9 @@ function network() {
         },
         { aux: true },
       )(state.params);
-      return inPhase(value, "update", () => {
-        const [updates, opt] = optimizer.update(grads, state.opt, ctx.forUpdate(state.params, value));
-        const next = { params: optim.applyUpdates(state.params, updates), buffers: after, opt };
-        return { state: next, metrics: { loss: value } };
-      });
+      const [updates, opt] = optimizer.update(grads, state.opt, ctx.forUpdate(state.params, value));
+      const next = { params: optim.applyUpdates(state.params, updates), buffers: after, opt };
+      return { state: next, metrics: { loss: value } };
     },
     state: { params, buffers, opt: { m: zerosLike(params), v: zerosLike(params) } },
     data: { x, y },
@@ -64,10 +62,8 @@ function adam() {
   return {
     /** @param {any} state @param {any} _batch @param {any} ctx @param {any} data */
     step(state, _batch, ctx, data) {
-      return inPhase(data.g, "update", () => {
-        const [updates, opt] = optimizer.update(data.g, state.opt, ctx.forUpdate(state.x, ctx.step.cast("f32")));
-        return { state: { x: optim.applyUpdates(state.x, updates), opt } };
-      });
+      const [updates, opt] = optimizer.update(data.g, state.opt, ctx.forUpdate(state.x, ctx.step.cast("f32")));
+      return { state: { x: optim.applyUpdates(state.x, updates), opt } };
     },
     state: { x, opt: { m: zerosLike(x), v: zerosLike(x) } },
     data: { g: hashed(product, [size], 7) },
@@ -104,7 +100,7 @@ function matmul() {
 const work = kind === "adam" ? adam() : kind === "stream" ? stream() : kind === "matmul" ? matmul() : network();
 const made = performance.now();
 const backend = await openBackend(product, { threads, mode });
-const step = await compileStep(backend, work.step, { state: work.state, batch: {}, data: work.data });
+const step = await downhill.compile(work.step, { backend, state: work.state, batch: {}, data: work.data });
 const compiled = performance.now();
 /** @param {number} steps */
 const run = async (steps) => (await step.run({}, steps)).results.loss?.at(-1);
@@ -116,7 +112,7 @@ const value = firstLoss ?? (work.result ? meanSize(work.result(await step.read()
 const answer = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 answer({
   value,
-  engine: engineOf(product),
+  engine: engineOf(),
   times: {
     import: imported - importing,
     init: made - imported,

@@ -1,53 +1,37 @@
 /** The build that is measured, and its backend in one of the modes. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { MODES } from "./modes.mjs";
 
-/** @param {string} dist */
+/** What packages that depend on it load in Node, where the build has it. @param {string} dist */
 export async function loadProduct(dist) {
   /** @param {string} path */
   const load = (path) => import(new URL(path, pathToFileURL(`${dist}/`)).href);
-  const [downhill, { compileStep }, { inPhase }, { simplify }, wasm, { mapTree }] = await Promise.all([
-    load("index.node.js"),
-    load("compile/step.js"),
-    load("trace/trace.js"),
-    load("compile/simplify.js"),
-    load("backends/wasm/index.js"),
-    load("core/tree.js"),
-  ]);
-  return { dist, load, downhill, compileStep, inPhase, simplify, wasm, mapTree };
+  const entry = existsSync(join(dist, "bundled")) ? "bundled/index.node.js" : "index.node.js";
+  return { dist, downhill: await load(entry) };
 }
 
 /** @typedef {Awaited<ReturnType<typeof loadProduct>>} Product */
 
-/** What the mode made of the engine, in words of the product. @type {{ notes?: readonly string[], blas?: string, wideGain?: number }} */
+/** What the mode made of the engine, in words of the product. @type {{ notes?: readonly string[], blas?: string }} */
 const opened = {};
 
 /** @param {Product} product @param {{ threads: number, mode: import("./modes.mjs").Mode }} options */
-export async function openBackend({ downhill, load }, { threads, mode }) {
+export async function openBackend({ downhill }, { threads, mode }) {
   const { arithmetic, wide, native } = MODES[mode];
-  if (wide) {
-    const { enableWide } = await load("node/wide.js");
-    const report = enableWide();
-    if (!report.on) throw new Error(`wide: ${report.reason}`);
-    opened.wideGain = report.gain;
-  }
-  if (native) {
-    const { findBlas } = await load("native/blas.js");
-    const report = findBlas();
-    if (!report.blas) throw new Error(`native: ${report.reason}`);
-    opened.blas = report.blas.name;
-  }
   const backend = downhill.nodeBackend({ threads, mode: arithmetic, wide, native: native ? "on" : "off" });
+  const refused = backend.notes?.find((/** @type {string} */ note) => note.startsWith("not wide"));
+  if (refused !== undefined) throw new Error(refused);
+  if (native) opened.blas = backend.name.replace(/^.*native /, "");
   if (backend.notes?.length > 0) opened.notes = backend.notes;
   return backend;
 }
 
-/** @param {Product} product */
-export const engineOf = ({ wasm }) => ({
+export const engineOf = () => ({
   node: process.versions.node,
   v8: process.versions.v8,
   flags: process.execArgv,
-  relaxedSimd: wasm.hasRelaxedSimd(),
   ...opened,
 });
 

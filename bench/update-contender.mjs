@@ -18,7 +18,7 @@ if (spec.rule === undefined) {
   for (const { name, role } of lib.downhill.optim.table) {
     if (role !== "rule") continue;
     try {
-      const { step } = await prepare(lib, lib.wasm.wasmBackend(), ruleOf(lib, name), [[300], [77], [1030]]);
+      const { step } = await prepare(lib, lib.downhill.wasmBackend(), ruleOf(lib, name), [[300], [77], [1030]]);
       rules.push({ name, passes: passesOf(step) });
     } catch (error) {
       rules.push({ name, error: String(error).split("\n", 1)[0] ?? "" });

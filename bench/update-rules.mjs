@@ -29,16 +29,15 @@ export function ruleOf({ downhill }, name) {
  * @param {Library} library @param {any} backend @param {any} rule @param {readonly (readonly number[])[]} shapes
  */
 export async function prepare(library, backend, rule, shapes) {
-  const { downhill, compileStep } = library;
+  const { downhill } = library;
   const { optim } = downhill;
   /** @param {number} salt */
   const tree = (salt) => Object.fromEntries(shapes.map((shape, i) => [`p${i}`, hashed(library, shape, salt)]));
   const x = tree(1);
   const memory = await downhill.initOptimizer(rule, x);
-  const options = { state: { x, memory }, batch: {}, data: { g: tree(7) } };
+  const options = { backend, state: { x, memory }, batch: {}, data: { g: tree(7) } };
   const start = performance.now();
-  const step = await compileStep(
-    backend,
+  const step = await downhill.compile(
     (/** @type {any} */ old, /** @type {any} */ _batch, /** @type {any} */ ctx, /** @type {any} */ data) => {
       const [updates, next] = rule.update(data.g, old.memory, ctx.forUpdate(old.x, ctx.step.cast("f32")));
       return { state: { x: optim.applyUpdates(old.x, updates), memory: next } };
@@ -55,8 +54,7 @@ export async function prepare(library, backend, rule, shapes) {
     return old.dtype === "f32" && typeof g.mul === "function" && g.size === old.size ? old.add(g) : old;
   };
   const stream = () =>
-    compileStep(
-      backend,
+    downhill.compile(
       (/** @type {any} */ old, /** @type {any} */ _batch, /** @type {any} */ ctx, /** @type {any} */ data) => {
         const none = ctx.hyper("none", 0);
         const g = Object.fromEntries(Object.entries(data.g).map(([key, leaf]) => [key, leaf.mul(none)]));
@@ -71,8 +69,8 @@ export async function prepare(library, backend, rule, shapes) {
  * Bytes that a program must read and write: each array that an equation reads, once, and each state that changes.
  * @param {Library} library @param {any} program
  */
-export function bytesOf({ simplify }, program) {
-  const { inputs, equations, outputs } = simplify(program);
+export function bytesOf({ downhill }, program) {
+  const { inputs, equations, outputs } = downhill.simplify(program);
   const read = new Set(
     equations.flatMap((/** @type {any} */ eq) => eq.inputs.map((/** @type {any} */ value) => value.id)),
   );
