@@ -19,7 +19,9 @@ export default defineConfig({
   outExtensions: () => ({ js: ".js" }),
   outputOptions: {
     chunkFileNames: "bundled/[name].js",
-    codeSplitting: { groups: [{ name: "library", test: /[\\/]src[\\/](?!cli|node|native|web|testing|index)\w+[\\/]/ }] },
+    codeSplitting: {
+      groups: [{ name: "library", test: /[\\/]src[\\/](?!cli|node|native|web|testing|index)\w+[\\/]/ }],
+    },
     comments: false,
   },
   dts: false,

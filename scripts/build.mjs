@@ -1,4 +1,4 @@
-/** Builds `dist/`: the library with tsc, one file per module, and the command line as one bundled file. */
+/** Builds `dist/`: the library with tsc, one file per module, and in a few files for Node, with the command line. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
