@@ -8,7 +8,7 @@ import { workload } from "./workloads.mjs";
 
 /**
  * @typedef {{ node: string, relaxedSimd: boolean, reproducible: number, fast: number, wide?: number, "wide-reproducible"?: number, native?: number }} Ceiling
- *   GFLOP/s of one thread; `native`: what the BLAS reaches in a large product
+ *   GFLOP/s of one thread; `native`: what the BLAS reaches in a product of 512
  */
 
 const script = fileURLToPath(new URL("ceiling.mjs", import.meta.url));
@@ -41,9 +41,9 @@ export async function measureCeilings(nodes, { dist, engineFlags, modes, quick }
   return ceilings;
 }
 
-/** The best of some products by the BLAS; none where there is none. @param {import("./contenders.mjs").NodeEngine} node @param {{ dist: string, engineFlags: readonly string[] }} options */
+/** The best of many products by the BLAS, of two milliseconds each; none where there is none. @param {import("./contenders.mjs").NodeEngine} node @param {{ dist: string, engineFlags: readonly string[] }} options */
 async function blasRate({ executable }, { dist, engineFlags }) {
-  const { work, ...spec } = workload("matmul", 1024, 1);
+  const { work, ...spec } = workload("matmul", 512, 1);
   const contender = fileURLToPath(new URL("contender.mjs", import.meta.url));
   const command = [
     executable,
@@ -55,7 +55,7 @@ async function blasRate({ executable }, { dist, engineFlags }) {
   try {
     await child.hello;
     let best = 0;
-    for (let i = 0; i < 25; i++) best = Math.max(best, (work / (await child.ask({ op: "run", steps: 1 })).ms) * 1e3);
+    for (let i = 0; i < 150; i++) best = Math.max(best, (work / (await child.ask({ op: "run", steps: 1 })).ms) * 1e3);
     return best;
   } catch {
     return undefined;

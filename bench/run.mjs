@@ -130,10 +130,12 @@ async function bench(options) {
     writeResult(LAST, result);
     return options.save ? saveResult(result) : LAST;
   };
-  process.once("SIGINT", () => {
+  const stop = () => {
     say(`\nInterrupted: ${result.done?.length} measurements are in ${keep()}; --resume goes on.`);
     process.exit(130);
-  });
+  };
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
   const began = performance.now();
   let expected = 0;
   for (const [i, unit] of units.entries()) {
