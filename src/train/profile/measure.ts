@@ -44,7 +44,7 @@ export type Profile = {
   readonly notes: readonly string[];
   /** Numbers that the model learns. */
   readonly parameters: number;
-  /** Steps that were timed each way. */
+  /** Samples that were taken each way: calls of one step, or of several short ones. */
   readonly steps: number;
   readonly threads: number;
   readonly ceilings: Ceilings;
@@ -66,11 +66,13 @@ const CACHED_BYTES = 2 ** 20;
 const LEAST_ROUNDS = 5;
 const MOST_ROUNDS = 200;
 const TARGET_MS = 2_000;
+/** Shorter steps are timed several in one call: at its start threads may wait for each other to wake up. */
+const CALL_MS = 10;
 const WARM_ROUNDS = 3;
 const WARM_MS = 400;
 export type MeasureOptions = {
   readonly ceilings: Ceilings;
-  /** Steps that are timed each way. Default: as many as take about two seconds, at least 5. */
+  /** Samples that are taken each way: calls of a step, or of several short ones. Default: as many as take about two seconds, at least 5. */
   readonly steps?: number | undefined;
 };
 
@@ -85,13 +87,16 @@ export async function measureStep(
   feeds: (steps: number) => Feeds,
   { ceilings, steps }: MeasureOptions,
 ): Promise<Omit<Profile, "backend" | "notes" | "parameters">> {
-  /** Without the call's own time: measured where the step runs. */
-  const plain = async (): Promise<number> => {
-    const { timeByPhase } = await step.run(feeds(1), 1, { timed: true });
-    return Object.values(timeByPhase ?? {}).reduce((sum, ms) => sum + ms, 0);
+  /** A long step without the call's own time: measured where it runs. */
+  const plain = async (count = 1): Promise<number> => {
+    const batch = feeds(count);
+    const start = performance.now();
+    const { timeByPhase } = await step.run(batch, count, { timed: count === 1 });
+    if (timeByPhase) return Object.values(timeByPhase).reduce((sum, ms) => sum + ms, 0);
+    return (performance.now() - start) / count;
   };
-  const timed = async (): Promise<KernelTimes> => {
-    const { kernelTimes } = await step.run(feeds(1), 1, { kernels: true });
+  const timed = async (count = 1): Promise<KernelTimes> => {
+    const { kernelTimes } = await step.run(feeds(count), count, { kernels: true });
     if (kernelTimes) return kernelTimes;
     throw new OptionError("profile: got a backend that times no kernels; expected wasmBackend().", "backend");
   };
@@ -102,31 +107,37 @@ export async function measureStep(
     times = await timed();
     stepMs = Math.min(stepMs, await plain());
   }
-  const rounds = steps ?? Math.ceil(Math.max(LEAST_ROUNDS, Math.min(MOST_ROUNDS, TARGET_MS / (2 * stepMs))));
+  const together = Math.max(1, Math.floor(CALL_MS / Math.max(stepMs, 1e-3)));
+  if (together > 1) stepMs = await plain(together);
+  const wanted = TARGET_MS / (2 * stepMs * together);
+  const rounds = steps ?? Math.ceil(Math.max(LEAST_ROUNDS, Math.min(MOST_ROUNDS, wanted)));
   const { threads } = times;
   let best = times.kernels.map(() => Number.POSITIVE_INFINITY);
   let [waitMs, otherMs, tickMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   for (let i = 0; i < rounds; i++) {
-    stepMs = Math.min(stepMs, await plain());
-    times = await timed();
-    best = best.map((least, k) => Math.min(least, (times.kernels[k]?.ms ?? 0) / threads));
-    waitMs = Math.min(waitMs, times.waitMs / threads);
-    otherMs = Math.min(otherMs, times.otherMs / threads);
+    stepMs = Math.min(stepMs, await plain(together));
+    times = await timed(together);
+    const each = (ms: number): number => ms / (threads * together);
+    best = best.map((least, k) => Math.min(least, each(times.kernels[k]?.ms ?? 0)));
+    waitMs = Math.min(waitMs, each(times.waitMs));
+    otherMs = Math.min(otherMs, each(times.otherMs));
     tickMs = Math.min(tickMs, times.tickMs);
   }
   const kernelsMs = best.reduce((sum, ms) => sum + ms, 0);
-  const kernels = describe(times, best, kernelsMs, ceilings);
+  const kernels = describe(times, together, best, kernelsMs, ceilings);
   return { steps: rounds, threads, ceilings, stepMs, kernelsMs, waitMs, otherMs, tickMs, kernels };
 }
 
 function describe(
   { kernels, threads }: KernelTimes,
+  steps: number,
   best: readonly number[],
   total: number,
   ceilings: Ceilings,
 ): ProfiledKernel[] {
   const seen = new Set<Origin>();
-  return kernels.map(({ kernel, calls, runs, images }, i) => {
+  return kernels.map(({ kernel, calls, runs: allRuns, images }, i) => {
+    const runs = allRuns / steps;
     const { origin, kind, name, phase } = kernel;
     const work = workOf(kernel);
     const multiplies = kind === "contract";
@@ -145,7 +156,7 @@ function describe(
       phase,
       layer: origin?.site ?? "",
       operation: origin?.operation ?? name,
-      calls,
+      calls: calls / steps,
       ms,
       share: total > 0 ? ms / total : 0,
       operations: work.operations * runs,

@@ -19,7 +19,7 @@ export type ProfileOptions<X extends HostTree, Y extends HostTree, Out extends T
   FitOptions<X, Y, Out>,
   "train" | "loss" | "optimizer" | "metrics" | "batchSize" | "seed"
 > & {
-  /** Steps that are timed each way. Default: as many as take about two seconds, at least 5. */
+  /** Samples that are taken each way: calls of a step, or of several short ones. Default: as many as take about two seconds, at least 5. */
   readonly steps?: number;
 };
 
