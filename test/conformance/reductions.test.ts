@@ -1,5 +1,8 @@
 import { afterAll, describe, expect, test } from "vitest";
+import { wasmBackend } from "../../src/backends/wasm/index.ts";
 import { runFunction } from "../../src/compile/run-function.ts";
+import { compileStep } from "../../src/compile/step.ts";
+import { aval } from "../../src/core/dtype.ts";
 import { array } from "../../src/core/host-array.ts";
 import type { Tensor } from "../../src/ops/tensor.ts";
 import { candidates } from "./candidates.ts";
@@ -68,4 +71,53 @@ describe.each(candidates)("$name", ({ create }) => {
     expect(smallest).toEqual(columns.map((list) => Math.min(...list)));
     expect(across).toEqual(Array.from({ length: m }, (_, r) => total(x.slice(r * n, r * n + n))));
   });
+
+  test("two sums of chunks of the same arrays, and one that needs the first", async () => {
+    const [m, n] = [2048, 64];
+    const [x, y] = [0, 5].map((shift) => Array.from({ length: m * n }, (_, i) => whole(i + shift) % 16)) as [
+      number[],
+      number[],
+    ];
+    const found = await runFunction(
+      backend,
+      (...inputs) => {
+        const [a, b] = inputs as [Tensor, Tensor];
+        const sum = a.sum(0);
+        return [sum, a.mul(b).sum(0), a.sub(sum).sum(0)];
+      },
+      [array(x, [m, n]), array(y, [m, n])],
+    );
+    const total = (of: (i: number) => number): number[] =>
+      Array.from({ length: n }, (_, c) =>
+        Array.from({ length: m }, (_, r) => of(r * n + c)).reduce((s, v) => s + v, 0),
+      );
+    const sum = total((i) => x[i] as number);
+    const expected = [sum, total((i) => (x[i] as number) * (y[i] as number)), sum.map((v) => v - m * v)];
+    expect(found.map((a) => [...a.data])).toEqual(expected);
+  });
+});
+
+test("sums of chunks of the same arrays go chunk by chunk", async () => {
+  const backend = wasmBackend();
+  const x = aval("f32", [2048, 64]);
+  const step = await compileStep(
+    backend,
+    (_state, batch) => {
+      const { a, b } = batch as Readonly<Record<string, Tensor>>;
+      return { metrics: { first: (a as Tensor).sum(0), second: (a as Tensor).mul(b as Tensor).sum(0) } };
+    },
+    { state: {}, batch: { a: x, b: x } },
+  );
+  const heads = step.executable
+    .print("kernels")
+    .split("\n")
+    .filter((line) => /^ *(for each|reduce) ./.test(line));
+  expect(heads.map((line) => line.replace(/\d+\.parts.*/, "parts").replace(/\d+ of/, "of"))).toEqual([
+    "for each of 16 images",
+    "  reduce sum parts",
+    "  reduce sum parts",
+    "reduce sum of parts  # forward",
+    "reduce sum of parts  # forward",
+  ]);
+  await backend.close();
 });

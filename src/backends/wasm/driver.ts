@@ -128,7 +128,7 @@ function emitKernel(
     case "sums":
       return emitSweep(module, target, kernel, places.table(kernel));
     case "reduce":
-      return [emitReduce(module, target, kernel)];
+      return [emitReduce(module, target, kernel, byImage)];
     case "scatter":
       return [emitScatter(module, target, kernel)];
     case "contract":

@@ -6,6 +6,7 @@ import type {
   RunReport,
   Store as StoreInterface,
 } from "../../compile/backend.ts";
+import { joinReductions } from "../../compile/joined-reductions.ts";
 import type { Buffer, Node, SweepKernel } from "../../compile/kernel.ts";
 import { layoutOf } from "../../compile/layout.ts";
 import { lowerProgram } from "../../compile/lower.ts";
@@ -315,7 +316,7 @@ class WasmExecutable implements Executable {
       resultBuffers.set(buffer, (this.results.slots[resultList.indexOf(output)] as Slot).offset);
       return { value: output.value, view: viewOf(buffer), name: output.path };
     });
-    this.nodes = formSweeps(formStages(lowerProgram(lowering, targets)));
+    this.nodes = formSweeps(joinReductions(formStages(lowerProgram(lowering, targets))));
 
     const plan = planMemory(this.nodes);
     const constants = arena.buffers.filter((b) => b.home.kind === "constant");

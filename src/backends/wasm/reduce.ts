@@ -12,8 +12,11 @@ const UNROLL = 4;
 /** Terms after which running f32 sums are closed into a second level: rounding grows with this, not with the sum's length. */
 const CLOSE_AFTER = 128;
 
-/** A reduction: lanes along a kept axis where that is contiguous, else along a reduced one; the order of additions is fixed by the shape. */
-export function emitReduce(module: ModuleBuilder, target: Target, kernel: ReduceKernel): KernelCode {
+/**
+ * A reduction: lanes along a kept axis where that is contiguous, else along a reduced one; the order of additions is fixed by the shape.
+ * `byChunk`: iterations of the outermost loop are the jobs.
+ */
+export function emitReduce(module: ModuleBuilder, target: Target, kernel: ReduceKernel, byChunk: boolean): KernelCode {
   const expander = new Expander();
   const value = expander.scalar(kernel.value);
   const integer = value.lane !== "f32";
@@ -22,14 +25,16 @@ export function emitReduce(module: ModuleBuilder, target: Target, kernel: Reduce
   const all = usesOf([value], kernel.operands, storeOnly);
   const f = kernelFunction(module, kernel.name);
   const argmax = kernel.op === "argmax";
-  const keptNest = mergeLoops(kernel.loops, all);
+  const chunk = byChunk ? kernel.loops[0] : undefined;
+  const keptNest = mergeLoops(kernel.loops, all, chunk && new Set([chunk]));
   const reducedNest = mergeLoops(kernel.reduced, uses, argmax ? new Set(kernel.reduced) : undefined);
   const removed = new Set([...keptNest.removed, ...reducedNest.removed]);
   const whole = { loops: [...keptNest.loops, ...reducedNest.loops], removed };
   const e = new ExpressionEmitter(f, target, kernel.operands, removed, null);
   e.countUses([value]);
   const work = whole.loops.reduce((n, l) => n * l.size, Math.max(1, uses.nodes / 4));
-  const vector = chooseVectorLoop(whole, uses, argmax ? keptNest.loops : whole.loops);
+  const lanes = (argmax ? keptNest : whole).loops.filter(({ loop }) => loop !== chunk);
+  const vector = chooseVectorLoop(whole, uses, lanes);
   // Guards along a lane loop would cut it into pieces, each with sums of its own: such values are reduced element by element.
   const plain = vector && !uses.guards.some((g) => coefficient(g.index, vector.loop) !== 0) ? vector : null;
   const ops = accumulation(kernel.op, integer);
