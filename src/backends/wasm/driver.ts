@@ -298,15 +298,7 @@ class Sequence {
     this.clock?.start();
     f.loop((again) => {
       if (this.threads > 1)
-        this.serial(() =>
-          f
-            .i32(bothSets)
-            .get(this.claimSet)
-            .op("i32.sub")
-            .i32(0)
-            .i32(claimBytes)
-            .op("memory.fill"),
-        );
+        this.serial(() => f.i32(bothSets).get(this.claimSet).op("i32.sub").i32(0).i32(claimBytes).op("memory.fill"));
       if (feeds.bytes > 0) {
         this.serial(() =>
           f
@@ -336,11 +328,7 @@ class Sequence {
             .op("memory.copy"),
         );
       }
-      if (this.threads > 1)
-        f.i32(bothSets)
-          .get(this.claimSet)
-          .op("i32.sub")
-          .set(this.claimSet);
+      if (this.threads > 1) f.i32(bothSets).get(this.claimSet).op("i32.sub").set(this.claimSet);
       this.clock?.other();
       this.wait();
       this.markPhase(null);
