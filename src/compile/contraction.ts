@@ -3,6 +3,7 @@ import { scaleIndex, shiftIndex } from "../ir/loops.ts";
 import type { Equation, Var } from "../ir/program.ts";
 import type { ConvInputGradParams, ConvWeightGradParams } from "../ops/contract.ts";
 import type { ConvParams } from "../ops/tensor.ts";
+import { backwardTaps, forwardTaps, isDepthwise, lowerTaps } from "./depthwise.ts";
 import {
   type Axis,
   type Buffer,
@@ -243,6 +244,12 @@ function lowerConv(lowering: Lowering, eq: Equation): void {
     productsAndOutput(lowering, eq, v, u, y, tiles);
     return;
   }
+  if (isDepthwise(groups * i, o, groups)) {
+    const rows = forwardTaps(oh, kh, stride[0], dilation[0], padding[0][0]);
+    const columns = forwardTaps(ow, kw, stride[1], dilation[1], padding[1][0]);
+    lowerTaps(lowering, eq, x, w, y, [rows], [columns]);
+    return;
+  }
   push(
     lowering,
     eq,
@@ -328,6 +335,12 @@ function lowerInputGrad(lowering: Lowering, eq: Equation): void {
     const u = transformKernel(lowering, eq, weight, tiles, true, `${weight.buffer.name}.turned`);
     const v = transformInput(lowering, eq, g, [2 - padding[0][0], 2 - padding[1][0]], tiles, `${g.buffer.name}.tiles`);
     productsAndOutput(lowering, eq, v, u, out, tiles);
+    return;
+  }
+  if (isDepthwise(groups * i, o, groups)) {
+    const rows = backwardTaps(height, kh, stride[0], dilation[0], padding[0][0]);
+    const columns = backwardTaps(width, kw, stride[1], dilation[1], padding[1][0]);
+    lowerTaps(lowering, eq, g, packedWeight(lowering, eq, weight), out, rows, columns);
     return;
   }
   // Taps run downwards and input channels lie innermost in this copy: [kh reversed, kw reversed, o, i].
