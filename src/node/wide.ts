@@ -13,7 +13,7 @@ const FIRST_V8 = 13;
 const LEAST_GAIN = 1.2;
 /** The engine brings a function to its last tier beside its first calls, which takes some milliseconds, or more on a busy machine. */
 const LEAST_MS = 8;
-const MOST_MS = 80;
+const MOST_MS = 300;
 /** Rows, inner length and columns: full tiles for the speed; every width of tile in two blocks of k for the bits. */
 const SHAPES = [
   [24, 256, 64],
