@@ -2,8 +2,9 @@ import type { Buffer, View } from "../../compile/kernel.ts";
 import { operandsOf, partsOf } from "../../compile/scalar-parts.ts";
 import { bytesOf } from "../../core/dtype.ts";
 import type { BinaryOp, Index, Loop, Scalar } from "../../ir/loops.ts";
+import { AddressEmitter } from "./address.ts";
 import type { FuncBuilder } from "./asm/module.ts";
-import { SCRATCH, type Target } from "./kernel-code.ts";
+import type { Target } from "./kernel-code.ts";
 import { lanes, scalarBinaryOp, scalarCast, vectorBinaryOp, vectorCast, vectorUnary } from "./lane-ops.ts";
 import { coefficient, dependsOn, indexDependsOn } from "./nest.ts";
 
@@ -12,22 +13,8 @@ export type Mode = "vector" | "scalar";
 type Scope = { readonly values: Map<string, number>; readonly outer: Scope | null };
 
 /** Writes the code of scalar expressions, one element or four at a time. */
-export class ExpressionEmitter {
-  readonly f: FuncBuilder;
-  readonly target: Target;
+export class ExpressionEmitter extends AddressEmitter {
   readonly operands: readonly View[];
-  /** The current value of each open loop. */
-  readonly loopLocals: Map<Loop, number> = new Map();
-  readonly removed: ReadonlySet<number>;
-  /** The batch's loop: scratch buffers do not move along it. */
-  private readonly images: Loop | null;
-  /** Locals that hold addresses known only when the code runs; the target's address of such a buffer is 0. */
-  private readonly bases: ReadonlyMap<Buffer, number>;
-  private vectorLoop: Loop | null = null;
-  /** The piece of the vector loop being written: guards along it are decided. */
-  private piece: readonly [number, number] = [0, 0];
-  private ahead = 0;
-  private readonly pointers = new Map<string, { readonly local: number; readonly step: number }>();
   private readonly hoisted = new Map<Scalar, number>();
   /** By the name of `max` or `min` and of its operand that does not move: what `extreme` needs beside it. */
   private readonly edges = new Map<string, number>();
@@ -42,12 +29,8 @@ export class ExpressionEmitter {
     images: Loop | null,
     bases: ReadonlyMap<Buffer, number> = new Map(),
   ) {
-    this.images = images;
-    this.bases = bases;
-    this.f = f;
-    this.target = target;
+    super(f, target, removed, images, bases);
     this.operands = operands;
-    this.removed = removed;
   }
 
   countUses(roots: readonly Scalar[]): void {
@@ -91,23 +74,6 @@ export class ExpressionEmitter {
       this.pointers.set(key, { local, step: coefficient(index, loop) * bytesOf(buffer.dtype) });
     }
     if (vector) this.hoist(roots, loop);
-  }
-
-  /** Four lanes along a loop that is not the innermost; null: one element. */
-  lanesAlong(loop: Loop | null): void {
-    this.vectorLoop = loop;
-  }
-
-  /** Moves every pointer along the innermost loop. */
-  advance(elements: number): void {
-    for (const { local, step } of this.pointers.values()) {
-      if (step === 0) continue;
-      this.f
-        .get(local)
-        .i32(step * elements)
-        .op("i32.add")
-        .set(local);
-    }
   }
 
   leave(): void {
@@ -184,118 +150,6 @@ export class ExpressionEmitter {
     else if (op === "max" && Object.is(constant, 0)) f.i32x4Splat(~SIGN).op("v128.and");
     else if (op === "min" && Object.is(constant, -0)) f.i32x4Splat(SIGN).op("v128.or");
     return true;
-  }
-
-  private signature(index: Index, buffer: Buffer): string {
-    const bytes = bytesOf(buffer.dtype);
-    const terms = this.terms(index, buffer).map(([loop, c]) => `${loop.id}*${c * bytes}`);
-    const dynamic = index.dynamic ? `@${index.dynamic.value.id}*${index.dynamic.coefficient * bytes}` : "";
-    const moving = this.target.moving.get(buffer);
-    return `${this.base(buffer) ?? ""}${moving === undefined ? "" : `m${moving}`}+${terms.join("+")}${dynamic}${this.folds(index) ? `#${this.constant(index, buffer)}` : ""}`;
-  }
-
-  /** The local from which a buffer's address counts, if it is not 0. */
-  private base(buffer: Buffer): number | undefined {
-    return this.target.scratch.has(buffer) ? SCRATCH : this.bases.get(buffer);
-  }
-
-  private terms(index: Index, buffer?: Buffer): (readonly [Loop, number])[] {
-    const still = buffer !== undefined && this.target.scratch.has(buffer) ? this.images : null;
-    return index.terms.filter(([loop]) => !this.removed.has(loop.id) && loop !== still);
-  }
-
-  private constant(index: Index, buffer: Buffer): number {
-    return this.target.address(buffer) + index.base * bytesOf(buffer.dtype);
-  }
-
-  /** An effective address is pointer + immediate without wrapping, so where the pointer alone could be negative the constant goes into it. */
-  private folds(index: Index): boolean {
-    return index.dynamic !== undefined || index.base < 0 || this.terms(index).some(([, c]) => c < 0);
-  }
-
-  /** Pushes the variable part of an address; returns the constant part, for the instruction's immediate. */
-  private pushAddress(index: Index, buffer: Buffer, usePointers = true): number {
-    const { f } = this;
-    const bytes = bytesOf(buffer.dtype);
-    const folds = this.folds(index);
-    const ahead = this.vectorLoop && usePointers ? this.ahead * coefficient(index, this.vectorLoop) * bytes : 0;
-    const pointer = usePointers ? this.pointers.get(this.signature(index, buffer)) : undefined;
-    if (pointer) {
-      f.get(pointer.local);
-      if (folds && ahead < 0) {
-        f.i32(ahead).op("i32.add");
-        return 0;
-      }
-      return folds ? ahead : this.constant(index, buffer) + ahead;
-    }
-    f.i32(folds ? this.constant(index, buffer) : 0);
-    const base = this.base(buffer);
-    if (base !== undefined) f.get(base).op("i32.add");
-    const moving = this.target.moving.get(buffer);
-    if (moving !== undefined) f.op("global.get", moving).op("i32.add");
-    for (const [loop, c] of this.terms(index, buffer)) {
-      const local = this.loopLocals.get(loop);
-      if (local === undefined) throw new Error(`wasm: loop ${loop.id} is not open`);
-      f.get(local);
-      if (c * bytes !== 1) f.i32(c * bytes).op("i32.mul");
-      f.op("i32.add");
-    }
-    if (index.dynamic) {
-      this.scalar(index.dynamic.value);
-      f.i32(index.dynamic.coefficient * bytes)
-        .op("i32.mul")
-        .op("i32.add");
-    }
-    if (ahead !== 0) f.i32(ahead).op("i32.add");
-    return folds ? 0 : this.constant(index, buffer);
-  }
-
-  private decide(node: Scalar & { readonly kind: "guard" }): boolean | undefined {
-    const loop = this.vectorLoop;
-    if (!loop) return undefined;
-    let all = true;
-    for (const { index, low, high } of node.ranges) {
-      const c = coefficient(index, loop);
-      if (c === 0) {
-        all = false;
-        continue;
-      }
-      const [first, last] = [index.base + c * this.piece[0], index.base + c * (this.piece[1] - 1)];
-      if (Math.min(first, last) < low || Math.max(first, last) >= high) return false;
-    }
-    return all ? true : undefined;
-  }
-
-  /** Pushes an i32 truth of the ranges, leaving out those decided by the piece. */
-  private pushRanges(node: Scalar & { readonly kind: "guard" }): void {
-    const { f } = this;
-    let first = true;
-    for (const { index, low, high } of node.ranges) {
-      if (this.vectorLoop && coefficient(index, this.vectorLoop) !== 0) continue;
-      // Unsigned: one comparison for both ends.
-      this.pushIndex(index);
-      f.i32(low)
-        .op("i32.sub")
-        .i32(high - low)
-        .op("i32.lt_u");
-      if (!first) f.op("i32.and");
-      first = false;
-    }
-  }
-
-  /** Pushes an index as an i32. */
-  private pushIndex(index: Index): void {
-    const { f } = this;
-    f.i32(index.base | 0);
-    for (const [loop, c] of this.terms(index)) {
-      f.get(this.loopLocals.get(loop) as number);
-      if (c !== 1) f.i32(c).op("i32.mul");
-      f.op("i32.add");
-    }
-    if (index.dynamic) {
-      this.scalar(index.dynamic.value);
-      f.i32(index.dynamic.coefficient).op("i32.mul").op("i32.add");
-    }
   }
 
   private known(key: string): number | undefined {
