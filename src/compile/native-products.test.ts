@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Axis, ContractPart } from "./kernel.ts";
-import { gemmOf } from "./native-products.ts";
+import { type Cut, gemmOf } from "./native-products.ts";
 
 const RULE = { minFlops: 2 ** 16 };
 const axis = (size: number, a: number, b: number, c: number): Axis => ({ size, a, b, c });
@@ -28,7 +28,8 @@ describe("what a BLAS takes", () => {
       left: { ld: 40, transposed: false },
       right: { ld: 48, transposed: false },
       ldc: 48,
-      splits: { axis: "rows", count: 1, size: 64 },
+      rowCut: { count: 1, size: 64 },
+      columnCut: { count: 1, size: 48 },
     });
   });
 
@@ -84,20 +85,39 @@ describe("what a BLAS takes", () => {
 });
 
 describe("pieces", () => {
-  const splitsOf = (m: number, n: number, k: number) => gemmOf(RULE, part(m, n, k), null)?.splits;
+  const cutsOf = (m: number, n: number, k: number) => {
+    const gemm = gemmOf(RULE, part(m, n, k), null);
+    return gemm && [gemm.rowCut, gemm.columnCut];
+  };
 
-  test("small products stay whole, large ones are cut along the longer side in multiples of 16", () => {
-    expect(splitsOf(100, 64, 64)).toEqual({ axis: "rows", count: 1, size: 100 });
-    expect(splitsOf(128, 256, 784)).toEqual({ axis: "columns", count: 2, size: 128 });
-    expect(splitsOf(1000, 300, 400)).toEqual({ axis: "rows", count: 4, size: 256 });
-    expect(splitsOf(1024, 1024, 1024)).toEqual({ axis: "rows", count: 8, size: 128 });
+  test("small products stay whole, large ones are cut into nearly square pieces of multiples of 16", () => {
+    expect(cutsOf(100, 64, 64)).toEqual([
+      { count: 1, size: 100 },
+      { count: 1, size: 64 },
+    ]);
+    expect(cutsOf(128, 256, 784)).toEqual([
+      { count: 1, size: 128 },
+      { count: 2, size: 128 },
+    ]);
+    expect(cutsOf(1000, 300, 400)).toEqual([
+      { count: 4, size: 256 },
+      { count: 1, size: 300 },
+    ]);
+    expect(cutsOf(256, 512, 4096)).toEqual([
+      { count: 2, size: 128 },
+      { count: 4, size: 128 },
+    ]);
   });
 
-  test("cover every row once", () => {
+  test("are not cut thinner than 64, and cover a side once", () => {
+    expect(cutsOf(96, 100, 10_000)).toEqual([
+      { count: 1, size: 96 },
+      { count: 1, size: 100 },
+    ]);
     for (const rows of [33, 100, 257, 1000, 1023, 4097])
       for (const depth of [64, 1000, 4000]) {
-        const { axis: side, count, size } = splitsOf(rows, 16, depth) ?? { axis: "", count: 0, size: 0 };
-        expect(side === "rows" && (count - 1) * size < rows && count * size >= rows).toBe(true);
+        const [{ count, size }] = cutsOf(rows, 48, depth) as [Cut, Cut];
+        expect((count - 1) * size < rows && count * size >= rows).toBe(true);
       }
   });
 });

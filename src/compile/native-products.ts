@@ -21,9 +21,13 @@ export type Gemm = {
   readonly left: Operand;
   readonly right: Operand;
   readonly ldc: number;
-  /** What is cut into pieces, for threads to share, and where: always in the same places, since they may decide the last bits. */
-  readonly splits: { readonly axis: "rows" | "columns"; readonly count: number; readonly size: number };
+  /** Pieces that threads share: cut in the same places for any number of them, since that may decide the last bits. */
+  readonly rowCut: Cut;
+  readonly columnCut: Cut;
 };
+
+/** A side in `count` pieces of `size`; the last one is what is left. */
+export type Cut = { readonly count: number; readonly size: number };
 
 /** A call with fewer rows or columns is a product with a vector, which gains nothing. */
 const LEAST_SIDE = 4;
@@ -32,15 +36,37 @@ const LEAST_DEPTH = 8;
 const OUTER_JOBS = 8;
 /** OpenBLAS's tiles are 16 rows or columns at most. */
 const CUT_UNIT = 16;
+/** A side is not cut below this. */
+const LEAST_PIECE = 64;
 
 /**
- * Pieces of a product of so many multiplications and additions. Each piece packs the operand that is not cut again: of 51 million, two
- * pieces cost 5 % and four 14 % (128 x 256 x 784, one thread of an AVX-512 Xeon, OpenBLAS 0.3.21).
+ * Pieces of a product of so many multiplications and additions. Pieces side by side pack the operand that they share again: of 51
+ * million, two pieces cost 5 % and four 14 % (128 x 256 x 784, one thread of an AVX-512 Xeon, OpenBLAS 0.3.21).
  */
 function piecesFor(flops: number): number {
   if (flops < 3e6) return 1;
   if (flops < 64e6) return 2;
   return flops < 512e6 ? 4 : 8;
+}
+
+function cut(side: number, pieces: number): Cut {
+  const size = Math.min(side, Math.ceil(side / pieces / CUT_UNIT) * CUT_UNIT);
+  return { count: Math.ceil(side / size), size };
+}
+
+/**
+ * The longer side is halved until there are enough: square pieces pack least. Of 256 x 512 x 4096, eight pieces of 256 x 64 ran at half
+ * the speed of the whole.
+ */
+function cuts(rows: number, columns: number, pieces: number): readonly [Cut, Cut] {
+  let [down, across] = [1, 1];
+  while (down * across < pieces) {
+    const [tall, wide] = [rows / down, columns / across];
+    if (Math.max(tall, wide) < 2 * LEAST_PIECE) break;
+    if (tall >= wide) down *= 2;
+    else across *= 2;
+  }
+  return [cut(rows, down), cut(columns, across)];
 }
 
 const NONE: Axis = { size: 1, a: 0, b: 0, c: 0 };
@@ -76,11 +102,19 @@ export function gemmOf(rule: GemmRule, part: ContractPart, images: ContractKerne
   const left = turned ? operandOf(n.size, n.b, k.size, k.b) : operandOf(m.size, m.a, k.size, k.a);
   const right = turned ? operandOf(k.size, k.a, m.size, m.a) : operandOf(k.size, k.b, n.size, n.b);
   if (!left || !right) return null;
-  const axis = row.size >= column.size ? "rows" : "columns";
-  const long = Math.max(row.size, column.size);
   const jobs = outer.reduce((count, { size }) => count * size, 1);
   const pieces = images || jobs >= OUTER_JOBS ? 1 : piecesFor(flops);
-  const size = Math.ceil(long / pieces / CUT_UNIT) * CUT_UNIT;
-  const splits = { axis, count: Math.ceil(long / size), size: Math.min(size, long) } as const;
-  return { outer, rows: row.size, columns: column.size, depth: k.size, turned, left, right, ldc: row.c, splits };
+  const [rowCut, columnCut] = cuts(row.size, column.size, pieces);
+  return {
+    outer,
+    rows: row.size,
+    columns: column.size,
+    depth: k.size,
+    turned,
+    left,
+    right,
+    ldc: row.c,
+    rowCut,
+    columnCut,
+  };
 }

@@ -1,5 +1,5 @@
 import type { Axis, Buffer, ContractKernel, ContractPart } from "../../compile/kernel.ts";
-import type { Gemm } from "../../compile/native-products.ts";
+import type { Cut, Gemm } from "../../compile/native-products.ts";
 import type { FuncBuilder } from "./asm/module.ts";
 import { decode, startPointers, workOf } from "./contract-pointers.ts";
 import { HIGH, type KernelCode, LOW, type Target } from "./kernel-code.ts";
@@ -32,17 +32,26 @@ export function emitGemm(
   ] as const;
   const [leftBase, rightBase] = gemm.turned ? [bases[1], bases[0]] : [bases[0], bases[1]];
   /** `add` is a local that is 1 where the product is added to c; null: it is not. */
-  const product = ([left, right, c]: Pointers, rows: number, columns: number, add: number | null): void => {
+  const product = ([left, right, c]: Pointers, rows: () => void, columns: () => void, add: number | null): void => {
     f.i32(flags);
     if (add !== null) f.get(add).i32(ADD).op("i32.mul").op("i32.add");
-    f.i32(rows).i32(columns).i32(gemm.depth);
+    rows();
+    columns();
+    f.i32(gemm.depth);
     f.get(left).i32(leftBase).op("i32.add").i32(gemm.left.ld);
     f.get(right).i32(rightBase).op("i32.add").i32(gemm.right.ld);
     f.get(c).i32(bases[2]).op("i32.add").i32(gemm.ldc).op("call", call);
   };
   const ordered = ([pa, pb, pc]: Pointers): Pointers => (gemm.turned ? [pb, pa, pc] : [pa, pb, pc]);
   const jobs = kernel.images
-    ? byImage(f, target, kernel, part, gemm, (p, add) => product(ordered(p), gemm.rows, gemm.columns, add))
+    ? byImage(f, target, kernel, part, gemm, (p, add) =>
+        product(
+          ordered(p),
+          () => f.i32(gemm.rows),
+          () => f.i32(gemm.columns),
+          add,
+        ),
+      )
     : byPiece(f, target, kernel, gemm, ordered, (p, rows, columns) => product(p, rows, columns, null));
   return { func: f, jobs, work: workOf(part) };
 }
@@ -113,41 +122,47 @@ function byPiece(
   kernel: ContractKernel,
   gemm: Gemm,
   ordered: (pointers: Pointers) => Pointers,
-  product: (pointers: Pointers, rows: number, columns: number) => void,
+  product: (pointers: Pointers, rows: () => void, columns: () => void) => void,
 ): number {
-  const { axis, count, size } = gemm.splits;
-  const long = axis === "rows" ? gemm.rows : gemm.columns;
-  const step =
-    axis === "rows"
-      ? { left: gemm.left.transposed ? 1 : gemm.left.ld, right: 0, c: gemm.ldc }
-      : { left: 0, right: gemm.right.transposed ? gemm.right.ld : 1, c: 1 };
-  const jobs = sizeOf(gemm.outer) * count;
-  const [job, index, piece] = [f.local("i32"), f.local("i32"), f.local("i32")];
+  const { left, right, ldc, rowCut, columnCut } = gemm;
+  const pieces = rowCut.count * columnCut.count;
+  const jobs = sizeOf(gemm.outer) * pieces;
+  const job = f.local("i32");
   f.get(LOW).set(job);
   f.loop((again) => {
     const starts = startPointers(f, target, kernel);
-    f.get(job).i32(count).op("i32.div_s").set(index);
+    const index = f.local("i32");
+    f.get(job).i32(pieces).op("i32.div_s").set(index);
     decode(f, index, gemm.outer, ...starts);
-    const pointers = ordered(starts);
-    const whole = (length: number): void =>
-      axis === "rows" ? product(pointers, length, gemm.columns) : product(pointers, gemm.rows, length);
-    if (count === 1) whole(long);
-    else {
-      f.get(job).i32(count).op("i32.rem_s").set(piece);
-      advance(f, pointers[0], piece, 4 * size * step.left);
-      advance(f, pointers[1], piece, 4 * size * step.right);
-      advance(f, pointers[2], piece, 4 * size * step.c);
-      const rest = long - (count - 1) * size;
-      if (rest === size) whole(size);
-      else
-        f.get(piece)
-          .i32(count - 1)
-          .op("i32.eq")
-          .if(
-            () => whole(rest),
-            () => whole(size),
-          );
-    }
+    f.release(index);
+    const [l, r, c] = ordered(starts);
+    /** Moves pointers to a piece of a side; gives what pushes its length. */
+    const enter = (
+      { count, size }: Cut,
+      side: number,
+      among: number,
+      ...moved: readonly (readonly [number, number])[]
+    ): (() => void) => {
+      if (count === 1) return () => f.i32(side);
+      const piece = f.local("i32");
+      f.get(job).i32(pieces).op("i32.rem_s").i32(among).op("i32.div_s").i32(count).op("i32.rem_s").set(piece);
+      for (const [pointer, step] of moved) advance(f, pointer, piece, 4 * size * step);
+      const length = f.local("i32");
+      f.i32(side - (count - 1) * size).i32(size);
+      f.get(piece)
+        .i32(count - 1)
+        .op("i32.eq")
+        .op("select")
+        .set(length);
+      f.release(piece);
+      return () => {
+        f.get(length);
+        f.release(length);
+      };
+    };
+    const rows = enter(rowCut, gemm.rows, columnCut.count, [l, left.transposed ? 1 : left.ld], [c, ldc]);
+    const columns = enter(columnCut, gemm.columns, 1, [r, right.transposed ? right.ld : 1], [c, 1]);
+    product([l, r, c], rows, columns);
     for (const pointer of starts) f.release(pointer);
     f.get(job).i32(1).op("i32.add").tee(job).get(HIGH).op("i32.lt_s").brIf(again);
   });
