@@ -1,7 +1,8 @@
 /** Numbers and lines as the terminal shows them: pure functions of data. */
 
+import { PHASES } from "../ir/program.ts";
 import type { Metrics, TrainEvent } from "../train/events.ts";
-import { PHASES, type PhaseTimes } from "../train/phase-times.ts";
+import type { PhaseTimes } from "../train/phase-times.ts";
 
 /** `0.4321`, `12.35`, `1.2e-7`: about four significant digits in at most 7 characters. */
 export function formatNumber(value: number | undefined): string {

@@ -1,6 +1,6 @@
 /** A profile as text: pure functions of data. */
 
-import { PHASES } from "../train/phase-times.ts";
+import { PHASES } from "../ir/program.ts";
 import { type GroupBy, type ProfileRow, profileRows } from "../train/profile/group.ts";
 import type { Profile } from "../train/profile/measure.ts";
 

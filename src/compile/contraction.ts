@@ -231,14 +231,8 @@ function lowerConv(lowering: Lowering, eq: Equation): void {
   const y = lowering.viewOfVar(eq.outputs[0] as Var);
   const [n, o, oh, ow] = y.shape as Images;
   const [, i, kh, kw] = w.shape as Images;
-  const tiles = winogradTiles(
-    eq.params as unknown as ConvParams,
-    [kh, kw],
-    [i, o],
-    [n, oh, ow],
-    lowering.arena.largeTiles,
-  );
-  if (n > 1 && tiles) {
+  const tiles = winogradTiles(lowering, eq, w.shape, y.shape);
+  if (tiles) {
     const u = transformKernel(lowering, eq, w, tiles, false, `${w.buffer.name}.transformed`);
     const v = transformInput(lowering, eq, x, [padding[0][0], padding[1][0]], tiles, `${x.buffer.name}.tiles`);
     productsAndOutput(lowering, eq, v, u, y, tiles);
@@ -324,14 +318,8 @@ function lowerInputGrad(lowering: Lowering, eq: Equation): void {
   const out = lowering.viewOfVar(eq.outputs[0] as Var);
   const [n, , height, width] = out.shape as Images;
   const [o, i, kh, kw] = weight.shape as Images;
-  const tiles = winogradTiles(
-    eq.params as unknown as ConvParams,
-    [kh, kw],
-    [i, o],
-    [n, height, width],
-    lowering.arena.largeTiles,
-  );
-  if (n > 1 && tiles) {
+  const tiles = winogradTiles(lowering, eq, weight.shape, out.shape);
+  if (tiles) {
     const u = transformKernel(lowering, eq, weight, tiles, true, `${weight.buffer.name}.turned`);
     const v = transformInput(lowering, eq, g, [2 - padding[0][0], 2 - padding[1][0]], tiles, `${g.buffer.name}.tiles`);
     productsAndOutput(lowering, eq, v, u, out, tiles);
@@ -406,13 +394,7 @@ function lowerWeightGrad(lowering: Lowering, eq: Equation): void {
   const [n, o, oh, ow] = g.shape as Images;
   const [, i, kh, kw] = out.shape as Images;
   const chunkable = n > 1 && n % WEIGHT_CHUNKS === 0;
-  const tiles = winogradTiles(
-    eq.params as unknown as ConvParams,
-    [kh, kw],
-    [i, o],
-    [n, oh, ow],
-    lowering.arena.largeTiles,
-  );
+  const tiles = winogradTiles(lowering, eq, out.shape, g.shape);
   const planes = tiles === null ? 0 : tiles.form.inputs ** 2;
   const winograd = chunkable && tiles !== null && planes * i * o <= MAX_CHUNKED_WEIGHT;
   const order = out.shape.map((_, d) => d).sort((p, q) => at(out, q) - at(out, p) || p - q);

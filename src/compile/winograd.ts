@@ -37,34 +37,33 @@ const MIN_CHANNELS = 8;
 /** Keeps the 16 planes of a transform off one another's cache sets. */
 const PLANE_PAD = 16;
 
-/** The tiles of a convolution's output maps where it goes this way, else null. */
+/** The tiles of the maps [N, ..., H, W] that a pass of a convolution with kernel [O, I, kh, kw] goes through in this way, or null. */
 export function winogradTiles(
-  { stride, dilation, groups }: ConvParams,
-  kernel: readonly number[],
-  channels: readonly number[],
-  [n, height, width]: readonly [number, number, number],
-  large: boolean,
+  lowering: Lowering,
+  eq: Equation,
+  [o, i, ...kernel]: readonly number[],
+  maps: readonly number[],
 ): Winograd | null {
+  const { stride, dilation, groups } = eq.params as unknown as ConvParams;
+  const [n, , height, width] = maps as readonly [number, number, number, number];
+  const every = (of: readonly (number | undefined)[], size: number): boolean => of.every((value) => value === size);
   const fits =
-    kernel[0] === 3 &&
-    kernel[1] === 3 &&
-    stride[0] === 1 &&
-    stride[1] === 1 &&
-    dilation[0] === 1 &&
-    dilation[1] === 1 &&
+    n > 1 &&
+    every(kernel, 3) &&
+    every(stride, 1) &&
+    every(dilation, 1) &&
     groups === 1 &&
     height % 2 === 0 &&
     width % 2 === 0 &&
-    channels.every((c) => c >= MIN_CHANNELS);
+    Math.min(o as number, i as number) >= MIN_CHANNELS;
   if (!fits) return null;
-  const tiles = (form: Form): Winograd => ({
-    n,
-    tilesHigh: height / form.outputs,
-    tilesWide: width / form.outputs,
-    form,
-  });
-  const wide = large && height % 4 === 0 && width % 4 === 0 && (height * width) / 16 >= MIN_LARGE_TILES;
-  return tiles(wide ? LARGE : SMALL);
+  const large =
+    lowering.arena.largeTiles &&
+    height % LARGE.outputs === 0 &&
+    width % LARGE.outputs === 0 &&
+    (height * width) / LARGE.outputs ** 2 >= MIN_LARGE_TILES;
+  const form = large ? LARGE : SMALL;
+  return { n, tilesHigh: height / form.outputs, tilesWide: width / form.outputs, form };
 }
 
 type Sum = (...terms: readonly (readonly [sign: 1 | -1, value: Scalar])[]) => Scalar;

@@ -3,6 +3,9 @@ import type { Aval } from "../core/dtype.ts";
 /** The four parts of a training step; every equation belongs to one, so that time can be split over them. */
 export type Phase = "sample" | "forward" | "backward" | "update";
 
+/** In the order of a step. */
+export const PHASES: readonly Phase[] = ["sample", "forward", "backward", "update"];
+
 export type Var = { readonly id: number; readonly aval: Aval };
 
 /** A program is data: no functions in it, so it can be posted, printed, stored. */

@@ -1,8 +1,6 @@
-import type { Phase } from "../ir/program.ts";
+import { PHASES, type Phase } from "../ir/program.ts";
 
 export type PhaseTimes = Readonly<Record<Phase, number>>;
-
-export const PHASES: readonly Phase[] = ["sample", "forward", "backward", "update"];
 
 const none = (): Record<Phase, number> => ({ sample: 0, forward: 0, backward: 0, update: 0 });
 

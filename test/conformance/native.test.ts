@@ -1,80 +1,22 @@
 import { describe, expect, test } from "vitest";
 import type { Backend } from "../../src/compile/backend.ts";
-import { HostArray } from "../../src/core/host-array.ts";
-import { dataset } from "../../src/data/dataset.ts";
-import { fit } from "../../src/index.ts";
 import { findBlas } from "../../src/native/blas.ts";
-import * as nn from "../../src/nn/index.ts";
 import { nodeBackend } from "../../src/node/default-backend.ts";
 import * as optim from "../../src/optim/index.ts";
+import { NETWORK_NAMES, type NetworkName, SIZES, trainedWeights } from "./networks.ts";
 
 const report = findBlas();
 const skipped = report.blas ? "" : ` (skipped: ${report.reason})`;
 
-const EXAMPLES = 64;
-const noise = (shape: readonly number[]): HostArray =>
-  new HostArray(
-    "f32",
-    shape,
-    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => ((i * 7919) % 257) / 257 - 0.5),
-  );
-const labels = new HostArray(
-  "i32",
-  [EXAMPLES],
-  Int32Array.from({ length: EXAMPLES }, (_, i) => (i * 5) % 7),
-);
-
-const networks = {
-  mlp: { model: nn.mlp({ hidden: [400, 150], classes: 7 }), x: noise([EXAMPLES, 300]) },
-  cnn: {
-    model: nn.sequential(
-      nn.conv2d(32, 3, { padding: 1 }),
-      nn.relu(),
-      nn.conv2d(32, 3, { padding: 1 }),
-      nn.maxPool2d(2),
-      nn.conv2d(64, 1),
-      nn.flatten(),
-      nn.linear(7),
-    ),
-    x: noise([EXAMPLES, 16, 16, 16]),
-  },
-  transformer: {
-    model: nn.sequential(
-      nn.transformerEncoderLayer(64, 2, { dimFeedforward: 200, dropout: 0, activation: "gelu" }),
-      nn.lambda("mean", (x) => x.mean(1)),
-      nn.linear(7),
-    ),
-    x: noise([EXAMPLES, 40, 64]),
-  },
-  lstm: {
-    model: nn.sequential(
-      nn.lstm(96),
-      nn.lambda("last", (x) => x.narrow(1, 4, 1).squeeze(1)),
-      nn.linear(7),
-    ),
-    x: noise([EXAMPLES, 5, 64]),
-  },
-} satisfies Readonly<Record<string, { readonly model: nn.Layer; readonly x: HostArray }>>;
-
 /** All weights after some steps, flat. */
-async function weights(name: keyof typeof networks, backend: Backend): Promise<Float32Array> {
-  const { model, x }: { readonly model: nn.Layer; readonly x: HostArray } = networks[name];
-  const run = await fit(model, {
-    train: dataset(x, labels),
-    epochs: 2,
-    batchSize: 32,
-    seed: 3,
-    loss: nn.crossEntropy(),
-    optimizer: optim.sgd(0.05),
-    backend,
-  });
-  const found = Object.values(await run.weights());
-  await backend.close();
+async function weights(name: NetworkName, backend: Backend): Promise<Float32Array> {
+  const options = { epochs: 2, batchSize: 32, optimizer: optim.sgd(0.05) };
+  const found = Object.values(await trainedWeights(SIZES.large[name], backend, options));
   return Float32Array.from(found.flatMap(({ data }) => [...data]));
 }
 
 describe.skipIf(!report.blas)(`training with the system's BLAS${skipped}`, () => {
-  test.each(Object.keys(networks) as (keyof typeof networks)[])(
+  test.each(NETWORK_NAMES)(
     "%s: the same bits on 1, 2 and 4 threads, and nearly those of plain WebAssembly",
     async (name) => {
       const plain = await weights(name, nodeBackend({ threads: 2 }));

@@ -8,7 +8,6 @@ import type {
 } from "../../compile/backend.ts";
 import { joinReductions } from "../../compile/joined-reductions.ts";
 import type { Buffer, Node, SweepKernel } from "../../compile/kernel.ts";
-import { layoutOf } from "../../compile/layout.ts";
 import { lowerProgram } from "../../compile/lower.ts";
 import { Arena, Lowering, type Target, viewOf } from "../../compile/lowering.ts";
 import type { GemmRule } from "../../compile/native-products.ts";
@@ -16,16 +15,18 @@ import { printKernels } from "../../compile/print-kernels.ts";
 import { simplify } from "../../compile/simplify.ts";
 import { formStages } from "../../compile/stages.ts";
 import { formSweeps } from "../../compile/sweeps.ts";
-import { type Aval, bytesOf, formatAval, type HostData, sameShape, sizeOf } from "../../core/dtype.ts";
+import { type Aval, bytesOf, formatAval, type HostData, sizeOf } from "../../core/dtype.ts";
 import { MemoryError, OptionError, ShapeError } from "../../core/errors.ts";
-import { HostArray, newData } from "../../core/host-array.ts";
-import type { Input, Phase, Program } from "../../ir/program.ts";
+import { newData } from "../../core/host-array.ts";
+import { type Input, PHASES, type Phase, type Program } from "../../ir/program.ts";
 import { ModuleBuilder } from "./asm/module.ts";
 import { type Crew, InlineCrew, type Marks, type Spawn, WorkerCrew } from "./crew.ts";
-import { buildModule, CLAIM_BYTES, claimBytesOf, PHASES } from "./driver.ts";
+import { buildModule } from "./driver.ts";
 import { addTicks, readTicks, slotCount, type Ticks } from "./kernel-clock.ts";
 import { MAX_PAGES, Memory, megabytes, type Region } from "./memory.ts";
 import { bytesOfBuffer, planMemory } from "./memory-plan.ts";
+import { CLAIM_BYTES, claimBytesOf } from "./sequence.ts";
+import { WasmStore } from "./store.ts";
 import { tableBytes, tableOf } from "./sweep.ts";
 
 export type WasmOptions = {
@@ -34,8 +35,8 @@ export type WasmOptions = {
   /** How to start a worker; the Node and browser entries bring theirs. */
   readonly spawn?: Spawn;
   /**
-   * `reproducible` (default): the same bits on every engine. `fast`: fused multiply-add (relaxed SIMD) where the engine has it;
-   * the bits then depend on the engine.
+   * `reproducible` (default): the same bits on every engine. `fast`: fused multiply-add (relaxed SIMD) where the engine has it, and
+   * convolutions by larger tiles; the bits then depend on the engine.
    */
   readonly mode?: "reproducible" | "fast";
   /**
@@ -135,104 +136,6 @@ class WasmBackend implements Backend {
 
   async close(): Promise<void> {
     await this.crew.close();
-  }
-}
-
-type Entry = {
-  readonly aval: Aval;
-  pending: HostArray | null;
-  placed: { readonly buffer: Buffer; readonly region: Region } | null;
-  order: readonly number[] | undefined;
-};
-
-/** A store holds values, not the arrays that brought them. */
-function copyOf({ dtype, shape, data }: HostArray): HostArray {
-  return new HostArray(dtype, shape, data.slice());
-}
-
-/** Regions come back when the store that owns them is collected. */
-const storeRegions = new FinalizationRegistry<{ readonly memory: Memory; readonly regions: Region[] }>(
-  ({ memory, regions }) => {
-    for (const region of regions) memory.release(region);
-  },
-);
-
-class WasmStore implements StoreInterface {
-  readonly memory: Memory;
-  readonly entries = new Map<string, Entry>();
-  private readonly regions: Region[] = [];
-
-  constructor(memory: Memory) {
-    this.memory = memory;
-    storeRegions.register(this, { memory, regions: this.regions });
-  }
-
-  get paths(): readonly string[] {
-    return [...this.entries.keys()];
-  }
-  has(path: string): boolean {
-    return this.entries.has(path);
-  }
-  avalOf(path: string): Aval {
-    return this.entry(path).aval;
-  }
-  private entry(path: string): Entry {
-    const entry = this.entries.get(path);
-    if (!entry) throw new ShapeError(`store: there is no ${path}; expected one of ${this.paths.join(", ")}.`, path);
-    return entry;
-  }
-
-  write(path: string, value: HostArray): void {
-    const known = this.entries.get(path);
-    if (!known) {
-      this.entries.set(path, { aval: value.aval, pending: copyOf(value), placed: null, order: undefined });
-      return;
-    }
-    if (known.aval.dtype !== value.dtype || !sameShape(known.aval.shape, value.shape))
-      throw new ShapeError(
-        `store: got ${formatAval(value.aval)} for ${path}; expected ${formatAval(known.aval)}.`,
-        path,
-      );
-    if (known.placed) this.put(known.placed, value);
-    else known.pending = copyOf(value);
-  }
-
-  private put({ buffer, region }: NonNullable<Entry["placed"]>, value: HostArray): void {
-    this.memory.writeArray(region.offset, buffer.layout, buffer.dtype, buffer.shape, value.data);
-  }
-
-  async read(path: string): Promise<HostArray> {
-    const entry = this.entry(path);
-    if (!entry.placed) return entry.pending as HostArray;
-    const { buffer, region } = entry.placed;
-    return this.memory.readArray(region.offset, buffer.layout, buffer.dtype, buffer.shape);
-  }
-
-  orderOf(path: string): readonly number[] | undefined {
-    const entry = this.entries.get(path);
-    return entry?.placed ? (entry.order ?? entry.aval.shape.map((_, i) => i)) : undefined;
-  }
-
-  /** Gives a value its memory, in the order of axes that its first program wants. */
-  place(path: string, order: readonly number[] | undefined): NonNullable<Entry["placed"]> {
-    const entry = this.entry(path);
-    if (entry.placed) return entry.placed;
-    const { dtype, shape } = entry.aval;
-    const buffer: Buffer = {
-      id: -1,
-      name: path,
-      dtype,
-      shape,
-      layout: layoutOf(shape, order),
-      home: { kind: "store", path },
-    };
-    const region = this.memory.allocate(bytesOfBuffer(buffer), path);
-    this.regions.push(region);
-    entry.placed = { buffer, region };
-    entry.order = order;
-    if (entry.pending) this.put(entry.placed, entry.pending);
-    entry.pending = null;
-    return entry.placed;
   }
 }
 

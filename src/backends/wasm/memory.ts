@@ -2,7 +2,7 @@ import type { Layout } from "../../compile/kernel.ts";
 import { type DType, type HostData, type Shape, sizeOf } from "../../core/dtype.ts";
 import { MemoryError } from "../../core/errors.ts";
 import { HostArray, newData } from "../../core/host-array.ts";
-import { FIRST_FREE } from "./driver.ts";
+import { FIRST_FREE } from "./barrier.ts";
 import { align } from "./memory-plan.ts";
 
 const PAGE = 65_536;
