@@ -15,6 +15,15 @@ import { workload } from "./workloads.mjs";
 const spin = fileURLToPath(new URL("spin.mjs", import.meta.url));
 
 /**
+ * The same contender with one thread and with several: not every mode has both.
+ * @template {{ name: string }} T @param {readonly T[]} singles @param {readonly T[]} several @returns {[T, T][]}
+ */
+export const pairsOf = (singles, several) =>
+  singles.flatMap((one) =>
+    several.filter(({ name }) => name === one.name).map((many) => /** @type {[T, T]} */ ([one, many])),
+  );
+
+/**
  * @param {{ kind: import("./networks.mjs").NetworkKind, size: number, threads: number, inputs: string, rounds: number, spinners: number }} what
  * @param {import("./contenders.mjs").Field} field @param {(text: string) => void} progress @returns {Promise<BusyResult>}
  */
@@ -26,9 +35,7 @@ export async function measureBusy({ kind, size, threads, inputs, rounds, spinner
   const several = contendersFor(many, inputs, field).filter(fusedOnly);
   /** @type {BusyResult["rows"]} */
   const rows = [];
-  for (const [i, contender] of singles.entries()) {
-    const other = several[i];
-    if (!other) continue;
+  for (const [contender, other] of pairsOf(singles, several)) {
     /** @type {BusyResult["rows"][number]} */
     const row = { name: contender.name };
     rows.push(row);

@@ -4,6 +4,7 @@ import { type Dataset, dataset } from "../data/dataset.ts";
 import * as nn from "../nn/index.ts";
 import { type ModelRow, models } from "../nn/models/table.ts";
 import { writeFileAtomic } from "../node/file-store.ts";
+import { KNOWN_DATASETS } from "../node/known-datasets.ts";
 import { profile as profileModel } from "../node/profile.ts";
 import { readText } from "../node/text.ts";
 import type { Transform } from "../optim/transform.ts";
@@ -40,6 +41,11 @@ export async function profileCommand(screen: Screen, flags: ProfileFlags): Promi
   const named = models.some(({ name }) => name === subject) || subject === "gpt";
   if (named && given.model !== undefined)
     throw new OptionError(`--model: got ${given.model} beside the model ${subject}; expected one of the two.`, "model");
+  if (!named && /^[\w-]+$/.test(subject) && !KNOWN_DATASETS.some(({ name }) => name === subject))
+    throw new OptionError(
+      `profile: got ${JSON.stringify(subject)}; expected a model, such as resnet20 (downhill models lists them), ${KNOWN_DATASETS.map(({ name }) => name).join(", ")}, a folder such as ./digits or a text such as book.txt.`,
+      "data",
+    );
   // Noise stands in for data; the recipe needs some name.
   const recipe = recipeOf({ ...given, ...(named ? { data: "mnist", model: subject } : { data: subject }) }, {});
   const { profile, about } = await measure(screen, recipe, named, optimizerOf(recipe), flags.steps);

@@ -9,6 +9,7 @@ const { compareResults } = (await bench("compare.mjs")) as { compareResults: Cal
 const { targetRows, isMet } = (await bench("targets.mjs")) as Record<"targetRows" | "isMet", CallableFunction>;
 const { modesOn } = (await bench("modes.mjs")) as { modesOn: CallableFunction };
 const { readOptions } = (await bench("options.mjs")) as { readOptions: CallableFunction };
+const { pairsOf } = (await bench("busy.mjs")) as { pairsOf: CallableFunction };
 const { renderDocs } = (await bench("docs.mjs")) as { renderDocs: CallableFunction };
 
 type Times = Readonly<Record<string, readonly number[]>>;
@@ -110,4 +111,13 @@ test("the tables and the picture of docs/benchmarks.md are those of the saved re
   expect(page).toBe(written);
   expect(read("bench-steps.svg")).toBe(picture);
   expect(page.match(/<!-- measured: /g)?.length).toBeGreaterThan(8);
+});
+
+test("beside a busy processor a mode is held against itself, and left out where it has not both thread counts", () => {
+  const named = (...names: string[]): { name: string }[] => names.map((name) => ({ name }));
+  const pairs = pairsOf(
+    named("fast", "wide-reproducible", "wide", "native"),
+    named("fast", "wide", "native", "PyTorch"),
+  );
+  expect(pairs).toEqual(["fast", "wide", "native"].map((name) => named(name, name)));
 });

@@ -89,7 +89,7 @@ test("a gpt on noise, by layer, in plain characters", async () => {
 });
 
 test.each([
-  [["cnnn"], "cnnn"],
+  [["cnnn"], 'got "cnnn"; expected a model, such as resnet20'],
   [["cnn", "--model", "mlp"], "--model: got mlp beside the model cnn; expected one of the two."],
   [["cnn", "--by", "name"], '--by: got "name"; expected one of kernel, operation, layer, phase.'],
   [["cnn", "--steps", "0"], '--steps: got "0"; expected a whole number of at least 1.'],
