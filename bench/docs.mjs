@@ -124,12 +124,12 @@ const wayText = ({ mode, major }) => `Node ${major} ${mode}`;
 /** @type {Record<string, (result: Result, from: Map<string, string[]>) => string>} */
 const SECTIONS = {
   about(result, from) {
-    const { machine, nodes, torch, date, revision } = result;
+    const { machine, nodes, torch, date } = result;
     const files = [...new Set([...from.values()].flat())];
     const disturbed = result.summaries.filter(({ load }) => load.busy > 0 || load.notIdleBefore > 0);
     return [
-      `Measured on ${date.slice(0, 10)} at revision ${revision ?? "unknown"}: ${machine.cpu}, ${machine.processors} processors, ${machine.memoryGB} GB, ${machine.system}; ` +
-        `Node ${nodes.join(" and ")}; ${torch === null ? "no PyTorch" : typeof torch === "string" ? `PyTorch ${torch}` : torchText(torch)}. All samples: ${filesText(files)}.`,
+      `Measured on ${date.slice(0, 10)}: ${machine.cpu}, ${machine.processors} processors, ${machine.memoryGB} GB, ${machine.system}; ` +
+        `Node ${nodes.join(" and ")}; ${torch === null ? "no PyTorch" : typeof torch === "string" ? `PyTorch ${torch}` : torchText(torch)}. All samples, each file with its revision: ${filesText(files)}.`,
       disturbed.length === 0
         ? "The machine was idle otherwise, before and during all samples of the steps."
         : `Other processes were at work during some samples of ${disturbed.length} of ${result.summaries.length} workloads; the files say which.`,

@@ -29,7 +29,7 @@ const storeRegions = new FinalizationRegistry<{ readonly memory: Memory; readonl
 /** State and data by path, in a backend's memory once a program has said in which order of axes. */
 export class WasmStore implements Store {
   readonly memory: Memory;
-  readonly entries = new Map<string, Entry>();
+  readonly entries: Map<string, Entry> = new Map();
   private readonly regions: Region[] = [];
 
   constructor(memory: Memory) {
