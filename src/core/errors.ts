@@ -23,5 +23,16 @@ export class OptionError extends DownhillError {}
 /** A run that cannot go on: a non-finite loss, a lost worker. */
 export class TrainingError extends DownhillError {}
 
+/** A callback that threw. `cause` is what it threw. */
+export class CallbackError extends TrainingError {
+  readonly callback: string;
+
+  constructor(callback: string, message: string, cause: unknown) {
+    super(message, callback);
+    this.callback = callback;
+    this.cause = cause;
+  }
+}
+
 /** The plan needs more memory than there is. */
 export class MemoryError extends DownhillError {}

@@ -1,5 +1,6 @@
 import { formatAval } from "../core/dtype.ts";
 import { DataError } from "../core/errors.ts";
+import { fingerprintOf } from "../core/fingerprint.ts";
 import { HostArray, newData } from "../core/host-array.ts";
 import { checkPreprocessing, type Preprocessing } from "./preprocessing.ts";
 
@@ -154,37 +155,8 @@ export function takeRows(array: HostArray, indices: ArrayLike<number>): HostArra
  * Tells a resumed run that its data changed; no protection against somebody who wants a collision.
  */
 export function fingerprint(data: Dataset): string {
-  const text = [data.inputs, data.targets].map(({ aval }) => formatAval(aval)).join(" ");
-  let state: readonly [number, number] = [0x9e3779b9, text.length];
-  state = mix(
-    state,
-    Uint8Array.from(text, (letter) => letter.charCodeAt(0)),
-  );
-  for (const { data: values } of [data.inputs, data.targets]) {
-    const exact = values instanceof Float64Array ? Float32Array.from(values) : values;
-    state = mix(state, new Uint8Array(exact.buffer, exact.byteOffset, exact.byteLength));
-  }
-  return state.map((word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
-}
-
-/** Two lanes of MurmurHash3's body and finalizer over little-endian 32-bit words, the last one padded with zeros. */
-function mix(state: readonly [number, number], bytes: Uint8Array): readonly [number, number] {
-  let [a, b] = state;
-  for (let i = 0; i < bytes.length; i += 4) {
-    const word =
-      (bytes[i] as number) | ((bytes[i + 1] ?? 0) << 8) | ((bytes[i + 2] ?? 0) << 16) | ((bytes[i + 3] ?? 0) << 24);
-    let k = Math.imul(word, 0xcc9e2d51);
-    a ^= Math.imul((k << 15) | (k >>> 17), 0x1b873593);
-    a = (Math.imul((a << 13) | (a >>> 19), 5) + 0xe6546b64) | 0;
-    k = Math.imul(word ^ a, 0x85ebca6b);
-    b ^= Math.imul((k << 16) | (k >>> 16), 0xc2b2ae35);
-    b = (Math.imul((b << 17) | (b >>> 15), 5) + 0x52dce729) | 0;
-  }
-  return [finish(a ^ bytes.length), finish(b ^ a)];
-}
-
-function finish(h: number): number {
-  const x = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  const y = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-  return (y ^ (y >>> 16)) | 0;
+  return fingerprintOf([
+    ["inputs", data.inputs],
+    ["targets", data.targets],
+  ]);
 }

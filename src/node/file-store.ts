@@ -1,3 +1,4 @@
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DataError } from "../core/errors.ts";
@@ -41,6 +42,12 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
     throw new DataError(`write: cannot write ${path}: ${reasonOf(error)}.`, path);
   }
   await syncFolder(dirname(path));
+}
+
+/** Removes what a killed process left half-written in a folder that nobody else writes to. */
+export function removeTemporary(folder: string): void {
+  for (const name of existsSync(folder) ? readdirSync(folder) : [])
+    if (/^\..*\.tmp$/.test(name)) rmSync(join(folder, name), { force: true });
 }
 
 /** Makes a rename itself durable, where the system lets folders be flushed (Windows does not). */

@@ -33,6 +33,8 @@ export type TrainEvent =
       readonly programs: readonly ProgramSize[];
       /** Where the run began with given weights: names that they lack, have too many or of another type. */
       readonly weights?: SkippedWeights;
+      /** Where the run was branched off. */
+      readonly parent?: { readonly run: string; readonly step: number; readonly checkpoint: string };
     }
   /** `step` counts finished steps from 1; metrics are of that step's mini-batch. `rate` is NaN where the optimizer has none. `timeMs` is the mean time of a step in its call. */
   | {
@@ -56,7 +58,25 @@ export type TrainEvent =
       readonly samplesPerEpoch: number;
     }
   | { readonly type: "intervention"; readonly step: number; readonly hyper: string; readonly value: number | null }
-  | { readonly type: "checkpoint"; readonly step: number; readonly file: string }
+  /** A checkpoint that the steps or epochs asked for; those that the clock or a signal asked for are not events, so that logs repeat. */
+  | { readonly type: "checkpoint"; readonly step: number; readonly epoch: number; readonly file: string }
+  /** After a loss that was not finite: training went back to the end of step `to`, with the rate times `rateFactor`. */
+  | {
+      readonly type: "rollback";
+      readonly step: number;
+      readonly to: number;
+      readonly rateFactor: number;
+      readonly text: string;
+    }
+  /** To callbacks alone, after `start` and after their state was loaded: training goes on after `step`. `damaged`: newer checkpoints that could not be read, and why. */
+  | {
+      readonly type: "resume";
+      readonly step: number;
+      readonly epoch: number;
+      readonly file: string | undefined;
+      readonly damaged: readonly string[];
+      readonly timeSpentMs: number;
+    }
   | {
       readonly type: "finding";
       readonly step: number;

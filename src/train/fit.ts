@@ -6,12 +6,14 @@ import type { Loss } from "../nn/losses/loss.ts";
 import type { Metric } from "../nn/metrics/metric.ts";
 import { type Model, model as modelOf } from "../nn/model.ts";
 import type { TensorTree, Transform } from "../optim/transform.ts";
+import type { Checkpoint } from "./checkpoints/checkpoint.ts";
+import type { CheckpointOptions } from "./checkpoints/policy.ts";
 import type { Callback, Metrics, Weights } from "./events.ts";
 import { countOf, type Examples, type HostTree, preparationOf } from "./examples.ts";
 import type { RunSink } from "./run-sink.ts";
 import type { AnyModel, Task } from "./task.ts";
 import type { TrainedModel } from "./trained-model.ts";
-import { type EpochEvent, Trainer, type TrainerOptions } from "./trainer.ts";
+import { type EpochEvent, type Rollback, Trainer, type TrainerOptions } from "./trainer.ts";
 
 export type FitOptions<X extends HostTree, Y extends HostTree, Out extends TensorTree> = {
   /** A data set, or arrays of your own: `{ inputs, targets }`, each an array or a record of arrays. */
@@ -41,6 +43,20 @@ export type FitOptions<X extends HostTree, Y extends HostTree, Out extends Tenso
   readonly name?: string;
   /** Where events and weights are written. Default: nowhere. */
   readonly sink?: RunSink;
+  /** When checkpoints are written and which are kept, where the sink keeps any. */
+  readonly checkpoint?: CheckpointOptions;
+  /**
+   * A checkpoint to go on from as a new run, with other hyperparameters if you like; of the same model and data. At an
+   * epoch's end the batch size, the seed and what is held out may change too.
+   */
+  readonly branch?: Checkpoint;
+  /** Milliseconds that training may take; `epochs` is then the schedule's idea of the run's length, fitted to the time. Default: no limit. */
+  readonly maxTimeMs?: number;
+  /**
+   * After a loss that is not finite, go back to the end of the last epoch (or to the start) and on with a lower rate, instead
+   * of failing. Default: no; `{}` halves the rate, up to three times.
+   */
+  readonly rollback?: Partial<Rollback>;
   /** Receives what `tensor.print(label)` marks, after each step. Default: the console. */
   readonly onInspect?: Inspect;
   /** What runs the compiled step. Default: WebAssembly. */
@@ -141,7 +157,15 @@ function check(options: FitOptions<HostTree, HostTree, TensorTree>): Omit<Traine
     );
   countOf(train);
   if (typeof validation !== "number") countOf(validation);
-  const callbacks = options.callbacks ?? [];
+  const { maxTimeMs, rollback, callbacks = [] } = options;
+  if (maxTimeMs !== undefined && !(maxTimeMs > 0))
+    throw new OptionError(`fit: got maxTimeMs ${maxTimeMs}; expected a number above 0.`, "maxTimeMs");
+  if (rollback?.rateFactor !== undefined && !(rollback.rateFactor > 0 && rollback.rateFactor <= 1))
+    throw new OptionError(
+      `fit: got a rollback's rateFactor ${rollback.rateFactor}; expected a number above 0 and at most 1.`,
+      "rollback",
+    );
+  if (rollback?.times !== undefined) whole("rollback.times", rollback.times, 1);
   return {
     train,
     validation,
@@ -156,6 +180,10 @@ function check(options: FitOptions<HostTree, HostTree, TensorTree>): Omit<Traine
     onInspect: options.onInspect,
     weights: options.weights,
     strict: options.strict ?? true,
+    checkpoint: options.checkpoint,
+    branch: options.branch,
+    maxTimeMs: options.maxTimeMs,
+    rollback: options.rollback === undefined ? undefined : { rateFactor: 0.5, times: 3, ...options.rollback },
   };
 }
 
@@ -180,7 +208,7 @@ class Training implements Fit<HostTree, HostTree> {
       const trainer = new Trainer(options);
       const reason = await trainer.run(async (event) => {
         await this.channel?.hand(event);
-        if (this.stopper.stop) trainer.stopReason ??= "the loop over its epochs was left";
+        if (this.stopper.stop) trainer.interrupt("the loop over its epochs was left");
       });
       const { model } = trainer;
       return {

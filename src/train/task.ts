@@ -69,6 +69,20 @@ export function measure(task: Task, output: TensorTree, target: TensorTree): Mea
   return { loss, results, shapes };
 }
 
+/** What `Totals` keeps, as plain data and doubles. */
+export type TotalsState = {
+  readonly loss: number;
+  readonly weight: number;
+  readonly weightless: number;
+  readonly gathered: readonly {
+    readonly metric: string;
+    readonly name: string;
+    readonly shape: Shape;
+    readonly sum: Float64Array;
+    readonly rows: Float64Array;
+  }[];
+};
+
 /** What a metric gathered under one name: a sum, or the rows of all batches. */
 type Gathered = { readonly shape: Shape; readonly sum: Float64Array; readonly parts: Float64Array[] };
 
@@ -112,6 +126,30 @@ export class Totals {
     }
   }
 
+  save(): TotalsState {
+    const gathered = [...this.gathered].flatMap(([metric, own]) =>
+      [...own].map(([name, { shape, sum, parts }]) => ({
+        metric,
+        name,
+        shape,
+        sum: sum.slice(),
+        rows: joinedRows(parts),
+      })),
+    );
+    return { loss: this.loss, weight: this.weight, weightless: this.weightless, gathered };
+  }
+
+  load({ loss, weight, weightless, gathered }: TotalsState): void {
+    this.loss = loss;
+    this.weight = weight;
+    this.weightless = weightless;
+    this.gathered.clear();
+    for (const { metric, name, shape, sum, rows } of gathered) {
+      const own = this.gathered.get(metric) ?? new Map<string, Gathered>();
+      this.gathered.set(metric, own.set(name, { shape, sum: sum.slice(), parts: rows.length === 0 ? [] : [rows] }));
+    }
+  }
+
   get empty(): boolean {
     return this.weight === 0;
   }
@@ -137,12 +175,17 @@ export class Totals {
   }
 }
 
-function joined({ shape, parts }: Gathered): HostArray {
+function joinedRows(parts: readonly Float64Array[]): Float64Array {
   const data = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {
     data.set(part, at);
     at += part.length;
   }
+  return data;
+}
+
+function joined({ shape, parts }: Gathered): HostArray {
+  const data = joinedRows(parts);
   return new HostArray("f32", [data.length / Math.max(1, sizeOf(shape.slice(1))), ...shape.slice(1)], data);
 }

@@ -4,27 +4,33 @@ import { type HostData, sizeOf } from "../core/dtype.ts";
 import { OptionError, TrainingError } from "../core/errors.ts";
 import type { HostArray } from "../core/host-array.ts";
 import { leavesOf } from "../core/tree.ts";
-import type { Dataset } from "../data/dataset.ts";
 import { epochOrder } from "../data/order.ts";
-import { splitDataset } from "../data/split.ts";
 import { loadStateDict } from "../nn/state-dict.ts";
 import { SKIPPED } from "../optim/skip.ts";
 import type { Transform } from "../optim/transform.ts";
 import { checkIndices } from "./check-indices.ts";
+import { type Checkpoint, checkpointName, type Parent } from "./checkpoints/checkpoint.ts";
+import type { RunIdentity } from "./checkpoints/identity.ts";
+import type { CheckpointOptions, CheckpointPolicy } from "./checkpoints/policy.ts";
+import type { Recorder } from "./checkpoints/recorder.ts";
+import { Emitter } from "./emitter.ts";
 import { EvaluationWeights } from "./evaluation-weights.ts";
 import { Evaluator } from "./evaluator.ts";
 import type { Callback, Control, Metrics, ProgramSize, SkippedWeights, TrainEvent, Weights } from "./events.ts";
-import { countOf, type Examples, type HostTree, nameOf } from "./examples.ts";
+import { type Examples, type HostTree, nameOf } from "./examples.ts";
 import { Pace } from "./pace.ts";
 import { PhaseTimer } from "./phase-times.ts";
 import { Plateaus } from "./plateaus.ts";
+import { type EpochEvent, Position } from "./position.ts";
 import { compileTraining, initOptimizer, type MeasuringStep, type TrainState } from "./programs.ts";
 import type { RunSink } from "./run-sink.ts";
+import { type SplitExamples, splitExamples } from "./split-examples.ts";
 import { initModel, type ModelState, type Task, Totals } from "./task.ts";
+import { TimeBudget } from "./time-budget.ts";
 import { sampleOf, TrainedModel } from "./trained-model.ts";
 import { yieldToHost } from "./yield-to-host.ts";
 
-export type EpochEvent = TrainEvent & { readonly type: "epoch" };
+export type { EpochEvent } from "./position.ts";
 
 /** `fit`'s options without their types, checked and complete. */
 export type TrainerOptions = {
@@ -43,7 +49,21 @@ export type TrainerOptions = {
   readonly onInspect: Inspect | undefined;
   readonly weights: Weights | undefined;
   readonly strict: boolean;
+  readonly checkpoint: CheckpointOptions | undefined;
+  /** Another run's checkpoint to go on from. */
+  readonly branch: Checkpoint | undefined;
+  readonly maxTimeMs: number | undefined;
+  readonly rollback: Rollback | undefined;
 };
+
+type Recording = Pick<typeof import("./checkpoints/recorder.ts"), "Recorder" | "dataFingerprint"> & {
+  readonly policy: CheckpointPolicy;
+};
+
+type Found = { readonly checkpoint: Checkpoint | undefined; readonly damaged: readonly string[] };
+const NOTHING: Found = { checkpoint: undefined, damaged: [] };
+
+export type Rollback = { readonly rateFactor: number; readonly times: number };
 
 /** A non-finite loss: that step did not commit. `weights` are the last that are finite throughout. */
 export class NonFiniteLossError extends TrainingError {
@@ -66,36 +86,50 @@ const TIMED_EVERY = 64;
 /** The first steps of an epoch may still wait for the engine's compiler. */
 const TIMED_FROM = 16;
 const RATE = "rate";
+const isRate = (hyper: string): boolean => hyper === RATE || hyper.endsWith(`.${RATE}`);
+
+/** As a file gives it back: without what is undefined. */
+const plainData = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+function parentOf({ run, step }: Checkpoint): Parent {
+  return { run, step, checkpoint: checkpointName(step) };
+}
 
 type Compiled = { readonly full: MeasuringStep | undefined; readonly tail: MeasuringStep | undefined };
-type Held = { readonly examples: Examples; readonly indices: Int32Array | undefined; readonly count: number };
 
 /** Runs one training from its options to its end: events out, decisions back in. */
 export class Trainer {
-  readonly history: EpochEvent[] = [];
-  stopReason: string | undefined;
   /** Bytes of all programs' arenas together with what lives in the store. */
   peakBytes = 0;
   private readonly options: TrainerOptions;
   private readonly store: Store;
+  private readonly position: Position;
+  private readonly emitter: Emitter;
   private readonly plateaus = new Plateaus();
   private readonly sizes: ProgramSize[] = [];
-  private readonly pending: TrainEvent[] = [];
-  private readonly control: Control;
   private readonly pace = new Pace();
+  /** What schedules take for the run's length; a time budget changes it. */
+  private readonly length = { stepsPerEpoch: 0, totalSteps: 0 };
+  private nominalSteps = 0;
+  private readonly budget: TimeBudget | undefined;
   private programs: Compiled = { full: undefined, tail: undefined };
   private trained: TrainedModel | undefined;
   private evaluated: EvaluationWeights | undefined;
   private skipped: SkippedWeights | undefined;
-  private attempted = 0;
-  private epoch = 0;
+  private recorder: Recorder | undefined;
+  private interruption: string | undefined;
+  private lastGood: Weights = {};
+  /** What a rollback goes back to. */
+  private snapshot: Checkpoint | undefined;
 
   constructor(options: TrainerOptions) {
     this.options = options;
     this.store = options.backend.createStore();
-    this.control = {
+    this.position = new Position(options.task);
+    if (options.maxTimeMs !== undefined) this.budget = new TimeBudget(options.maxTimeMs);
+    const control: Control = {
       stop: (reason) => {
-        this.stopReason ??= reason;
+        this.position.stopReason ??= reason;
       },
       setHyper: (name, value) => this.setHyper(name, value),
       weights: () => this.weights(),
@@ -105,6 +139,7 @@ export class Trainer {
       },
       setWeights: (weights) => this.setWeights(weights),
     };
+    this.emitter = new Emitter(options.sink, options.callbacks, control);
   }
 
   get model(): TrainedModel {
@@ -112,42 +147,188 @@ export class Trainer {
     return this.trained;
   }
 
+  get history(): readonly EpochEvent[] {
+    return this.position.history;
+  }
+
+  get stopReason(): string | undefined {
+    return this.position.stopReason ?? this.interruption;
+  }
+
+  /** Stops before the end; going on later takes up where this stopped. */
+  interrupt(reason: string): void {
+    this.interruption ??= reason;
+  }
+
   /** Trains to the end. `onEpoch` is awaited after each epoch's event. */
   async run(onEpoch: (event: EpochEvent) => Promise<void>): Promise<"done" | "stopped"> {
-    const { options } = this;
-    const started = performance.now();
-    const split = this.split();
-    const state = await this.init(split.train.length);
-    const evaluator = await this.compile(state, split);
-    await this.emit(this.startEvent(state, split));
-    let reason: "done" | "stopped" | "failed" = "done";
-    let error: string | undefined;
+    const { position } = this;
+    const { sink } = this.options;
+    await sink?.open?.();
+    const { split, evaluator, start, found } = await this.prepare().catch(async (error: unknown) => {
+      await sink?.close?.();
+      throw error;
+    });
+    let failure: { readonly error: unknown } | undefined;
     try {
-      let lastGood = await this.weights();
-      while (this.epoch < options.epochs && !this.stopping()) {
-        this.epoch++;
-        const event = await this.trainEpoch(split, evaluator, lastGood);
+      await this.begin(start, found);
+      this.lastGood = await this.weights();
+      while (!this.isOver() && !this.stopping()) {
+        const event = await this.rolledBack(() => this.trainEpoch(split, evaluator));
+        if (event === "rolled back") continue;
         if (event === undefined) break;
-        this.history.push(event);
         if (split.validation !== undefined) this.plateaus.observe(event.validation, event.step);
-        await this.emit(event);
-        lastGood = await this.weights();
-        await this.save();
+        position.endEpoch(event);
+        await this.emitter.emit(event);
+        this.lastGood = await this.weights();
+        await this.saveModel();
+        await this.checkpoint(event, this.isOver() || position.stopReason !== undefined);
         await onEpoch(event);
       }
-      reason = this.stopReason === undefined ? "done" : "stopped";
-      await this.evaluated?.refresh();
-    } catch (caught) {
-      reason = "failed";
-      error = caught instanceof Error ? caught.message : String(caught);
-      throw caught;
-    } finally {
-      const end: TrainEvent = { type: "end", reason, step: this.attempted, timeMs: performance.now() - started };
-      const why = error ?? (reason === "stopped" ? this.stopReason : undefined);
-      await this.emit(why === undefined ? end : { ...end, error: why });
-      await this.save();
+      await this.recorder?.atStop();
+    } catch (error) {
+      failure = { error };
     }
-    return reason as "done" | "stopped";
+    const reason = this.stopReason === undefined ? "done" : "stopped";
+    const error = await this.end(failure === undefined ? reason : "failed", failure?.error);
+    if (error !== undefined) throw error;
+    return reason;
+  }
+
+  /** All that comes before the first event. Nothing of a run that is there is changed by then. */
+  private async prepare(): Promise<{ split: SplitExamples; evaluator: Evaluator; start: TrainEvent; found: Found }> {
+    const { options } = this;
+    const recording = await this.recording();
+    const split = splitExamples(options.train, options.validation, options.seed);
+    const state = await this.init(split.train.length);
+    const evaluator = await this.compile(state, split);
+    return { split, evaluator, start: this.startEvent(state, split), found: await this.find(split, recording) };
+  }
+
+  /** Tells everyone of the end and saves the model, whatever fails. Answers the first error of all. */
+  private async end(reason: "done" | "stopped" | "failed", failure: unknown): Promise<unknown> {
+    const { sink } = this.options;
+    const errors: unknown[] = failure === undefined ? [] : [failure];
+    const attempt = async (act: () => unknown): Promise<void> => {
+      try {
+        await act();
+      } catch (error) {
+        errors.push(error);
+      }
+    };
+    await attempt(() => this.evaluated?.refresh());
+    const why = failure === undefined ? this.stopReason : failure instanceof Error ? failure.message : String(failure);
+    const event: TrainEvent = {
+      type: "end",
+      reason,
+      step: this.position.step,
+      ...(why === undefined ? {} : { error: why }),
+      timeMs: this.position.spentMs,
+    };
+    await attempt(async () => {
+      const error = await this.emitter.emitToAll(event);
+      if (error !== undefined) throw error;
+    });
+    await attempt(() => this.saveModel());
+    await attempt(() => sink?.close?.());
+    return errors[0];
+  }
+
+  /** What takes checkpoints, where somebody wants them: pages without pay nothing for it. */
+  private async recording(): Promise<Recording | undefined> {
+    const { sink, branch, rollback, checkpoint } = this.options;
+    if (sink?.checkpoints === undefined && branch === undefined && rollback === undefined) return undefined;
+    const { Recorder, dataFingerprint, checkpointPolicy } = await import("./checkpoints/recorder.ts");
+    return { Recorder, dataFingerprint, policy: checkpointPolicy(checkpoint) };
+  }
+
+  /** What an earlier session left or another run stands at. Refuses what does not fit, before anything is changed. */
+  private async find(split: SplitExamples, recording: Recording | undefined): Promise<Found> {
+    const { options, position, plateaus, store, length } = this;
+    const { sink, branch, callbacks } = options;
+    if (recording === undefined) return NOTHING;
+    const { Recorder, dataFingerprint, policy } = recording;
+    const identity = this.identity(split, dataFingerprint);
+    const parent = branch === undefined ? undefined : parentOf(branch);
+    const recorded = { run: options.name, store, position, plateaus, callbacks, length, identity, parent };
+    const recorder = new Recorder(recorded, sink, policy);
+    this.recorder = recorder;
+    recorder.snapshot = () => this.snapshot;
+    const found = sink?.resumes ? await recorder.newest() : NOTHING;
+    if (found.checkpoint === undefined && branch !== undefined) recorder.check(branch, true);
+    return found;
+  }
+
+  /** Tells of the start, and goes to where an earlier session or another run stands, if there is one. */
+  private async begin(start: TrainEvent, { checkpoint, damaged }: Found): Promise<void> {
+    const { position, emitter, recorder } = this;
+    const { sink, branch, rollback } = this.options;
+    if (sink?.resumes) await sink.resume?.(checkpoint?.events ?? 0);
+    const from = checkpoint ?? branch;
+    if (from !== undefined) this.restore(from, checkpoint === undefined);
+    if (checkpoint === undefined) await emitter.emit(start);
+    else await emitter.toCallbacks(start);
+    if (from !== undefined) recorder?.loadCallbacks(from);
+    if (sink?.resumes || branch !== undefined)
+      await emitter.toCallbacks({
+        type: "resume",
+        step: position.step,
+        epoch: position.epoch,
+        file: from === undefined ? undefined : checkpointName(from.step),
+        damaged,
+        timeSpentMs: position.spentMs,
+      });
+    await recorder?.tidy();
+    if (checkpoint === undefined) await this.tellOfCheckpoint(await recorder?.atStart());
+    else if (checkpoint.logged) await this.tellOfCheckpoint(checkpointName(checkpoint.step));
+    if (rollback !== undefined) this.snapshot = from?.snapshot ?? (await recorder?.take());
+  }
+
+  private restore(from: Checkpoint, branch: boolean): void {
+    this.recorder?.restore(from, branch);
+    this.evaluated?.moved();
+    this.restoreHypers();
+  }
+
+  private restoreHypers(): void {
+    const { overrides, rollbacks } = this.position;
+    for (const step of this.steps()) {
+      for (const name of step.hyperNames) {
+        step.setHyper(name, overrides.get(name) ?? null);
+        if (isRate(name)) step.setFactor(name, rollbacks.rateFactor);
+      }
+    }
+  }
+
+  private async checkpoint(epochEnd: EpochEvent | undefined, last: boolean): Promise<void> {
+    await this.tellOfCheckpoint(await this.recorder?.atStep(epochEnd, last));
+    const { rollback } = this.options;
+    if (rollback !== undefined && epochEnd !== undefined) this.snapshot = await this.recorder?.take();
+  }
+
+  private async tellOfCheckpoint(file: string | undefined): Promise<void> {
+    const { step, epoch } = this.position;
+    if (file !== undefined) await this.emitter.emit({ type: "checkpoint", step, epoch, file });
+  }
+
+  /** Goes back to the last good state where a loss is not finite, if that is wanted and was not done too often. */
+  private async rolledBack<T>(train: () => Promise<T>): Promise<T | "rolled back"> {
+    try {
+      return await train();
+    } catch (error) {
+      const { rollback } = this.options;
+      const { snapshot } = this;
+      const count = this.position.rollbacks.count + 1;
+      if (!(error instanceof NonFiniteLossError) || rollback === undefined || snapshot === undefined) throw error;
+      if (count > rollback.times) throw error;
+      const rateFactor = rollback.rateFactor ** count;
+      this.restore(snapshot, false);
+      this.position.rollbacks = { count, rateFactor };
+      this.restoreHypers();
+      const { step: to } = this.position;
+      await this.emitter.emit({ type: "rollback", step: error.step, to, rateFactor, text: error.message });
+      return "rolled back";
+    }
   }
 
   private async weights(): Promise<Weights> {
@@ -161,32 +342,27 @@ export class Trainer {
   }
 
   private stopping(): boolean {
-    if (this.options.signal?.aborted) this.stopReason ??= "aborted";
+    if (this.options.signal?.aborted) this.interrupt("aborted");
     return this.stopReason !== undefined;
   }
 
-  private split(): { train: Int32Array; validation: Held | undefined } {
-    const { train, validation, seed } = this.options;
-    const total = countOf(train);
-    if (typeof validation !== "number") {
-      const count = countOf(validation);
-      return {
-        train: Int32Array.from({ length: total }, (_, i) => i),
-        validation: { examples: validation, indices: undefined, count },
-      };
-    }
-    if (validation !== 0 && train.windows !== undefined)
-      throw new OptionError(
-        `fit: got validation ${validation} of windows of a text; expected a part of its own, as textData gives it.`,
-        "validation",
-      );
-    const asDataset = { name: nameOf(train), inputs: leavesOf<HostArray>(train.inputs)[0]?.[1] } as Dataset;
-    const parts = splitDataset(asDataset, { validation, seed });
-    const count = parts.validation.length;
-    return {
-      train: parts.train,
-      validation: count === 0 ? undefined : { examples: train, indices: parts.validation, count },
-    };
+  /** Whether the run has all its epochs, or all the steps that fit into its time. */
+  private isOver(): boolean {
+    const { budget, position, length } = this;
+    if (budget === undefined) return position.epoch > this.options.epochs;
+    const planned = length.totalSteps !== this.nominalSteps;
+    return (planned && position.step >= length.totalSteps) || budget.isOver(position.spentMs);
+  }
+
+  /** Says how many steps fit into the time, where it is time to say so. */
+  private async plan(): Promise<void> {
+    const { budget, position, length } = this;
+    const totalSteps = budget?.plan(position.step, position.spentMs);
+    if (totalSteps === undefined || totalSteps === length.totalSteps) return;
+    length.totalSteps = totalSteps;
+    // The schedule's epochs are shares of the run.
+    length.stepsPerEpoch = totalSteps / this.options.epochs;
+    await this.emitter.emit({ type: "intervention", step: position.step, hyper: "totalSteps", value: totalSteps });
   }
 
   private async init(samples: number): Promise<TrainState> {
@@ -208,16 +384,14 @@ export class Trainer {
     return { params, buffers, optState: await initOptimizer(backend, optimizer, params) };
   }
 
-  private async compile(
-    state: TrainState,
-    split: { train: Int32Array; validation: Held | undefined },
-  ): Promise<Evaluator> {
+  private async compile(state: TrainState, split: SplitExamples): Promise<Evaluator> {
     const { backend, task, optimizer, train, batchSize, seed, epochs } = this.options;
     const { store, plateaus } = this;
     const samples = split.train.length;
     const size = Math.min(batchSize, samples);
     const stepsPerEpoch = Math.ceil(samples / size);
-    const run = { stepsPerEpoch, totalSteps: stepsPerEpoch * epochs };
+    this.nominalSteps = stepsPerEpoch * epochs;
+    const run = Object.assign(this.length, { stepsPerEpoch, totalSteps: this.nominalSteps });
     const compiled = async (
       name: ProgramSize["name"],
       length: number,
@@ -277,7 +451,7 @@ export class Trainer {
     return [this.programs.full, this.programs.tail].flatMap((program) => program?.step ?? []);
   }
 
-  private startEvent(state: TrainState, split: { train: Int32Array; validation: Held | undefined }): TrainEvent {
+  private startEvent(state: TrainState, split: SplitExamples): TrainEvent {
     const { options } = this;
     const { task, optimizer, train, epochs, seed } = options;
     const batchSize = Math.min(options.batchSize, split.train.length);
@@ -305,21 +479,39 @@ export class Trainer {
       peakBytes: this.peakBytes,
       programs: this.sizes,
       ...(this.skipped === undefined ? {} : { weights: this.skipped }),
+      ...(options.branch === undefined ? {} : { parent: parentOf(options.branch) }),
     };
   }
 
-  /** One pass over the training samples and its evaluation; undefined when it was stopped before its end. */
-  private async trainEpoch(
-    split: { train: Int32Array; validation: Held | undefined },
-    evaluator: Evaluator,
-    lastGood: Weights,
-  ): Promise<EpochEvent | undefined> {
-    const { task, batchSize, seed } = this.options;
-    const { windows } = this.options.train;
-    const order = windows?.starts(seed, this.epoch - 1) ?? epochOrder(seed, this.epoch - 1, split.train);
+  /** What a later session must find unchanged, and what it may change. */
+  private identity(split: SplitExamples, dataFingerprint: (examples: Examples) => string): RunIdentity {
+    const { task, optimizer, train, validation, epochs, batchSize, seed, backend } = this.options;
+    const held = split.validation;
+    return plainData({
+      task: { model: task.model.config, loss: task.loss.config, preprocessing: task.preparation },
+      data: {
+        samples: split.train.length + (held?.examples === train ? held.count : 0),
+        fingerprint: dataFingerprint(train),
+        ...(typeof validation === "number" ? {} : { validation: dataFingerprint(validation) }),
+      },
+      order: {
+        batchSize,
+        seed,
+        validation: typeof validation === "number" ? validation : "given",
+        metrics: task.metrics.map(({ name }) => name),
+      },
+      free: { epochs, optimizer: optimizer.config, backend: backend.name },
+    }) as RunIdentity;
+  }
+
+  /** What is left of a pass over the training samples, and its evaluation; undefined when it was stopped before its end. */
+  private async trainEpoch(split: SplitExamples, evaluator: Evaluator): Promise<EpochEvent | undefined> {
+    const { position } = this;
+    const { batchSize, seed, train } = this.options;
+    const order = train.windows?.starts(seed, position.epoch - 1) ?? epochOrder(seed, position.epoch - 1, split.train);
     const size = Math.min(batchSize, order.length);
     const fullSteps = Math.floor(order.length / size);
-    const totals = new Totals(task);
+    const allSteps = Math.ceil(order.length / size);
     const timer = new PhaseTimer();
     const timedFrom = Math.min(TIMED_FROM, Math.floor(fullSteps / 2));
     let elapsed = 0;
@@ -327,98 +519,110 @@ export class Trainer {
     const call = async (program: MeasuringStep, rows: Int32Array, steps: number, timed: boolean): Promise<void> => {
       const samples = rows.length / steps;
       const began = performance.now();
-      program.step.attempted = this.attempted;
+      program.step.attempted = position.step;
       this.evaluated?.moved();
       const report = await program.step.run({ "batch.indices": rows }, steps, timed ? { timed } : {});
       const took = performance.now() - began;
       elapsed += took;
       if (!timed) this.pace.record(steps, took);
       timer.record(report.timeByPhase);
-      await this.report(program, report.results, { steps, samples, stepMs: took / steps, totals, lastGood });
+      await this.report(program, report.results, { steps, samples, stepMs: took / steps });
+      await this.plan();
       await yieldToHost();
     };
 
-    for (let done = 0; done < fullSteps; ) {
+    while (position.done < allSteps && !(this.budget !== undefined && this.isOver())) {
       if (this.stopping()) return undefined;
-      const untilTimed =
-        done < timedFrom ? timedFrom - done : (TIMED_EVERY - ((done - timedFrom) % TIMED_EVERY)) % TIMED_EVERY;
-      const timed = untilTimed === 0;
-      const steps = timed ? 1 : this.pace.next(Math.min(untilTimed, fullSteps - done));
-      await call(this.programs.full as MeasuringStep, order.subarray(done * size, (done + steps) * size), steps, timed);
-      done += steps;
-    }
-    if (this.programs.tail !== undefined) {
-      if (this.stopping()) return undefined;
-      await call(this.programs.tail, order.subarray(fullSteps * size), 1, false);
+      const { done } = position;
+      if (done === fullSteps) await call(this.programs.tail as MeasuringStep, order.subarray(done * size), 1, false);
+      else {
+        const untilTimed =
+          done < timedFrom ? timedFrom - done : (TIMED_EVERY - ((done - timedFrom) % TIMED_EVERY)) % TIMED_EVERY;
+        const timed = untilTimed === 0;
+        const most = Math.min(untilTimed, fullSteps - done, this.stepsLeft());
+        const steps = timed ? 1 : this.pace.next(most);
+        await call(
+          this.programs.full as MeasuringStep,
+          order.subarray(done * size, (done + steps) * size),
+          steps,
+          timed,
+        );
+      }
+      if (position.done < allSteps && !this.stopping()) await this.checkpoint(undefined, false);
     }
     const { validation } = split;
+    const aborted = (): boolean => this.options.signal?.aborted === true;
+    if (aborted()) return undefined;
     if (validation !== undefined) await this.evaluated?.refresh();
     const measured =
-      validation === undefined
-        ? {}
-        : await evaluator.run(validation.examples, validation.indices, () => this.stopping());
-    if (this.options.signal?.aborted) return undefined;
+      validation === undefined ? {} : await evaluator.run(validation.examples, validation.indices, aborted);
+    if (aborted()) return undefined;
     return {
       type: "epoch",
-      epoch: this.epoch,
-      step: this.attempted,
-      rate: this.rateAt(this.attempted - 1) ?? Number.NaN,
-      train: totals.values(),
+      epoch: position.epoch,
+      step: position.step,
+      rate: this.rateAt(position.step - 1) ?? Number.NaN,
+      train: position.totals.values(),
       validation: measured,
       timeMs: elapsed,
       timeByPhase: timer.take(elapsed),
-      samplesPerEpoch: order.length,
+      samplesPerEpoch: Math.min(position.done * size, order.length),
     };
+  }
+
+  /** Steps until something has to happen between two of them. */
+  private stepsLeft(): number {
+    const { budget, length, position, recorder } = this;
+    const ofBudget = budget === undefined ? Infinity : Math.max(1, length.totalSteps - position.step);
+    return Math.min(ofBudget, recorder?.stepsUntilDue ?? Infinity);
   }
 
   /** Emits the events of a finished call, and fails at the first loss that is not finite. */
   private async report(
     program: MeasuringStep,
     results: Readonly<Record<string, HostData>>,
-    call: { steps: number; samples: number; stepMs: number; totals: Totals; lastGood: Weights },
+    call: { steps: number; samples: number; stepMs: number },
   ): Promise<void> {
     const { task } = this.options;
+    const { position } = this;
     for (let i = 0; i < call.steps; i++) {
       const batch = new Totals(task);
       batch.add(results, i, call.samples, program.shapes);
       const ofRule = Object.fromEntries(program.ruleMetrics.map((name) => [name, results[name]?.[i] ?? Number.NaN]));
       const skipped = (ofRule[SKIPPED] ?? 0) > 0;
-      if (!skipped) call.totals.add(results, i, call.samples, program.shapes);
+      if (!skipped) position.totals.add(results, i, call.samples, program.shapes);
       const metrics = { ...batch.values(), ...ofRule };
-      const rate = this.rateAt(this.attempted);
-      this.attempted++;
-      if (!skipped && !Number.isFinite(metrics.loss))
-        throw await this.nonFinite(batch.values().loss as number, rate, call.lastGood);
+      const rate = this.rateAt(position.step);
+      position.step++;
+      position.done++;
+      if (!skipped && !Number.isFinite(metrics.loss)) throw await this.nonFinite(batch.values().loss as number, rate);
       const event: TrainEvent = {
         type: "step",
-        step: this.attempted,
-        epoch: this.epoch,
+        step: position.step,
+        epoch: position.epoch,
         rate: rate ?? Number.NaN,
         metrics,
         timeMs: call.stepMs,
       };
-      const waiting = this.emit(event);
+      const waiting = this.emitter.emit(event);
       if (waiting !== undefined) await waiting;
     }
   }
 
-  private async nonFinite(loss: number, rate: number | undefined, lastGood: Weights): Promise<NonFiniteLossError> {
+  private async nonFinite(loss: number, rate: number | undefined): Promise<NonFiniteLossError> {
+    const { lastGood } = this;
+    const { step, epoch } = this.position;
     let weights = await this.weights();
     const finite = Object.values(weights).every(({ data }) => data.every((x) => Number.isFinite(x)));
     if (!finite) {
       weights = lastGood;
       this.setWeights(lastGood);
     }
-    const kept = finite
-      ? "before that step"
-      : this.epoch === 1
-        ? "of the start"
-        : `of the end of epoch ${this.epoch - 1}`;
-    const at = `step ${this.attempted} (epoch ${this.epoch})`;
+    const kept = finite ? "before that step" : epoch === 1 ? "of the start" : `of the end of epoch ${epoch - 1}`;
     return new NonFiniteLossError(
-      `fit: got the loss ${loss} at ${at}${rate === undefined ? "" : ` with rate ${rate}`}; expected a finite number. ` +
+      `fit: got the loss ${loss} at step ${step} (epoch ${epoch})${rate === undefined ? "" : ` with rate ${rate}`}; expected a finite number. ` +
         `The weights ${kept} are kept. Hint: a lower rate, a warmup or gradient clipping.`,
-      { step: this.attempted, epoch: this.epoch, rate, weights },
+      { step, epoch, rate, weights },
     );
   }
 
@@ -431,28 +635,12 @@ export class Trainer {
     if (value !== null && !Number.isFinite(value))
       throw new OptionError(`setHyper: got ${name} = ${value}; expected a finite number.`, name);
     for (const step of this.steps()) step.setHyper(name, value);
-    this.pending.push({ type: "intervention", step: this.attempted, hyper: name, value });
+    if (value === null) this.position.overrides.delete(name);
+    else this.position.overrides.set(name, value);
+    this.emitter.later({ type: "intervention", step: this.position.step, hyper: name, value });
   }
 
-  /** To the sink, then to each callback in turn. Nothing to wait for where no callback is asynchronous. */
-  private emit(event: TrainEvent): Promise<void> | undefined {
-    const { sink, callbacks } = this.options;
-    sink?.event(event);
-    let waiting: Promise<void> | undefined;
-    for (const callback of callbacks) {
-      if (waiting === undefined) waiting = callback.on(event, this.control) ?? undefined;
-      else waiting = waiting.then(() => callback.on(event, this.control));
-    }
-    if (waiting !== undefined) return waiting.then(() => this.emitPending());
-    return this.emitPending();
-  }
-
-  private emitPending(): Promise<void> | undefined {
-    const next = this.pending.shift();
-    return next === undefined ? undefined : this.emit(next);
-  }
-
-  private async save(): Promise<void> {
+  private async saveModel(): Promise<void> {
     const { sink } = this.options;
     if (sink === undefined) return;
     await this.evaluated?.refresh();
@@ -463,7 +651,7 @@ export class Trainer {
   async test(examples: Examples): Promise<Metrics> {
     const began = performance.now();
     const metrics = await this.model.evaluate(examples as Examples<HostTree, HostTree>);
-    await this.emit({ type: "test", metrics, timeMs: performance.now() - began });
+    await this.emitter.emit({ type: "test", metrics, timeMs: performance.now() - began });
     return metrics;
   }
 }

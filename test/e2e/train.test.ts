@@ -112,7 +112,7 @@ describe("downhill train on a folder of idx files", () => {
   });
 
   test("leaves the resolved settings, every event and the weights", () => {
-    expect(readdirSync(run).sort()).toEqual(["config.json", "events.jsonl", "model.safetensors"]);
+    expect(readdirSync(run).sort()).toEqual(["checkpoints", "config.json", "events.jsonl", "model.safetensors"]);
     expect(JSON.parse(readFileSync(join(run, "config.json"), "utf8"))).toEqual({
       data: "./bars",
       model: "mlp",
@@ -131,7 +131,8 @@ describe("downhill train on a folder of idx files", () => {
     const steps = Array(10).fill("step");
     expect(events.map(({ type }) => type)).toEqual([
       "start",
-      ...[1, 2, 3].flatMap(() => [...steps, "epoch"]),
+      "checkpoint",
+      ...[1, 2, 3].flatMap(() => [...steps, "epoch", "checkpoint"]),
       "end",
       "test",
     ]);

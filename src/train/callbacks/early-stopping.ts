@@ -1,5 +1,6 @@
 import { OptionError } from "../../core/errors.ts";
 import type { Callback, Control, TrainEvent, Weights } from "../events.ts";
+import { type MetricMode, modeOf } from "../metric-mode.ts";
 
 export type EarlyStoppingOptions = {
   /** Epochs without an improvement after which training stops. Default 5. */
@@ -9,7 +10,7 @@ export type EarlyStoppingOptions = {
   /** Whose metric. Default `"validation"`. */
   readonly of?: "train" | "validation";
   /** Whether smaller or larger is better. Default `"min"` for metrics that end in `loss` or `error`, else `"max"`. */
-  readonly mode?: "min" | "max";
+  readonly mode?: MetricMode;
   /** Smaller changes do not count as an improvement. Default 0. */
   readonly minDelta?: number;
   /** Go back to the weights of the best epoch when training ends. Default true. */
@@ -30,7 +31,7 @@ export type EarlyStoppingState = {
  */
 export function earlyStopping(options: EarlyStoppingOptions = {}): Callback<EarlyStoppingState> {
   const { patience = 5, metric = "loss", of = "validation", minDelta = 0, restoreBest = true } = options;
-  const mode = options.mode ?? (/(loss|error)$/.test(metric) ? "min" : "max");
+  const mode = options.mode ?? modeOf(metric);
   if (!Number.isInteger(patience) || patience < 1)
     throw new OptionError(
       `earlyStopping: got patience ${patience}; expected a whole number of at least 1.`,

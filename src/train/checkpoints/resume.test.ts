@@ -1,0 +1,166 @@
+import { describe, expect, test } from "vitest";
+import { wasmBackend } from "../../backends/wasm/index.ts";
+import { array, HostArray } from "../../core/host-array.ts";
+import { dataset } from "../../data/dataset.ts";
+import * as nn from "../../nn/index.ts";
+import * as optim from "../../optim/index.ts";
+import * as schedule from "../../optim/schedules/index.ts";
+import { earlyStopping } from "../callbacks/early-stopping.ts";
+import type { TrainEvent } from "../events.ts";
+import { type FitOptions, fitWith } from "../fit.ts";
+import { decodeCheckpoint } from "./checkpoint-file.ts";
+import { MemorySink, timeless } from "./memory-sink.ts";
+
+const fit = fitWith(() => wasmBackend());
+
+const points = Array.from({ length: 50 }, (_, i) => [Math.sin(i), Math.cos(3 * i), (i % 7) / 7, (i % 3) / 3]);
+const data = dataset(
+  array(points),
+  array(
+    points.map(([a = 0, b = 0]) => (a * b > 0 ? 1 : 0)),
+    [50],
+    "i32",
+  ),
+);
+const model = () => nn.sequential(nn.linear(8), nn.batchNorm(), nn.relu(), nn.dropout(0.3), nn.linear(2));
+
+type Options = Partial<FitOptions<HostArray, HostArray, never>>;
+
+function train(sink: MemorySink, options: Options = {}) {
+  return fit(model(), {
+    train: data,
+    validation: 10,
+    epochs: 4,
+    batchSize: 8,
+    seed: 3,
+    loss: nn.crossEntropy(),
+    metrics: [nn.accuracy()],
+    optimizer: optim.adam(0.05),
+    checkpoint: { everySteps: 3, everyEpochs: 1, last: 2, best: 1 },
+    sink,
+    ...(options as object),
+  });
+}
+
+const stateOf = (sink: MemorySink) => {
+  const names = [...sink.files.keys()].sort();
+  const { timeSpentMs, timeWritten, ...rest } = decodeCheckpoint(
+    sink.files.get(names.at(-1) ?? "") as Uint8Array,
+    "last",
+  );
+  return { ...rest, history: timeless(rest.history as never) };
+};
+
+const RECIPES: Readonly<Record<string, () => Options>> = {
+  adam: () => ({}),
+  "a plateau schedule and early stopping": () => ({
+    epochs: 9,
+    optimizer: optim.momentum(schedule.reduceOnPlateau(0.3, { factor: 0.5, patience: 1 })),
+    callbacks: [earlyStopping({ patience: 3 })],
+  }),
+  "a moving average": () => ({ optimizer: optim.ema(optim.sgd(0.1), { decay: 0.8 }) }),
+  "accumulated gradients": () => ({ optimizer: optim.accumulate(optim.adamw(0.05), { steps: 3 }) }),
+  "a metric that gathers rows": () => ({ metrics: [nn.metrics.rocAuc()] }),
+};
+
+describe.each(Object.entries(RECIPES))("%s", (_, recipe) => {
+  test("killed at any checkpoint and resumed, ends where the uninterrupted run ends", async () => {
+    const whole = new MemorySink();
+    await train(whole, recipe());
+    expect(whole.copies.length).toBeGreaterThan(12);
+    for (const killed of whole.copies) {
+      const run = await train(killed, recipe());
+      expect(timeless(killed.log)).toEqual(timeless(whole.log));
+      expect(killed.model).toEqual(whole.model);
+      expect(stateOf(killed)).toEqual(stateOf(whole));
+      expect([...killed.files.keys()].sort()).toEqual([...whole.files.keys()].sort());
+      expect(run.history).toHaveLength(whole.log.filter(({ type }) => type === "epoch").length);
+    }
+  });
+});
+
+test("aborted at any event and resumed, ends where the uninterrupted run ends", async () => {
+  const whole = new MemorySink();
+  await train(whole);
+  for (let at = 1; at < whole.log.length; at += 3) {
+    const sink = new MemorySink();
+    const stopping = new AbortController();
+    let seen = 0;
+    const counting = { name: "counting", on: () => void (++seen === at && stopping.abort()) };
+    await train(sink, { signal: stopping.signal, callbacks: [counting] });
+    const rest = sink.killed();
+    await train(rest, { callbacks: [{ name: "counting", on: () => {} }] });
+    expect(timeless(rest.log)).toEqual(timeless(whole.log));
+    expect(rest.model).toEqual(whole.model);
+  }
+});
+
+test("a run that has ended ends again, alike", async () => {
+  const whole = new MemorySink();
+  await train(whole);
+  const again = whole.killed();
+  const run = await train(again);
+  expect(run.reason).toBe("done");
+  expect(again.model).toEqual(whole.model);
+  expect(timeless(again.log)).toEqual(timeless(whole.log));
+});
+
+test("more epochs go on from the end", async () => {
+  const long = new MemorySink();
+  await train(long, { epochs: 6 });
+  const short = new MemorySink();
+  await train(short);
+  const rest = short.killed();
+  await train(rest, { epochs: 6 });
+  expect(rest.model).toEqual(long.model);
+});
+
+test("damaged checkpoints are named, and the newest good one is used", async () => {
+  const whole = new MemorySink();
+  await train(whole);
+  const killed = whole.copies.at(-3) as MemorySink;
+  const [newest = ""] = [...killed.files.keys()].sort().reverse();
+  const bytes = (killed.files.get(newest) as Uint8Array).slice();
+  bytes[bytes.length - 5] = (bytes[bytes.length - 5] as number) ^ 1;
+  killed.files.set(newest, bytes);
+  const resumes: TrainEvent[] = [];
+  await train(killed, {
+    callbacks: [{ name: "watch", on: (event) => void (event.type === "resume" && resumes.push(event)) }],
+  });
+  expect(resumes).toMatchObject([{ damaged: [expect.stringContaining(`${newest} is damaged`)] }]);
+  expect((resumes[0] as { step: number }).step).toBeLessThan(Number(newest.slice(5, 13)));
+  expect(killed.model).toEqual(whole.model);
+  expect(timeless(killed.log)).toEqual(timeless(whole.log));
+});
+
+describe("refuses what changed and says what", () => {
+  const cases: readonly [string, Options, string][] = [
+    ["another seed", { seed: 4 }, "seed is 4, was 3"],
+    ["another batch size", { batchSize: 4 }, "batchSize is 4, was 8"],
+    ["another loss", { loss: nn.crossEntropy({ labelSmoothing: 0.1 }) as never }, "loss.labelSmoothing is 0.1"],
+    [
+      "other data",
+      {
+        train: dataset(
+          new HostArray(
+            "f32",
+            [50, 4],
+            data.inputs.data.map((x) => x + 1),
+          ),
+          data.targets,
+        ) as never,
+      },
+      "data.fingerprint is",
+    ],
+    ["another optimizer", { optimizer: optim.sgd(0.1) }, "expected the form of this optimizer's state"],
+  ];
+  test.each(cases)("%s", async (_, options, text) => {
+    const whole = new MemorySink();
+    await train(whole, { epochs: 1 });
+    const again = whole.killed();
+    const before = [...again.log];
+    await expect(Promise.resolve(train(again, { epochs: 1, ...options }))).rejects.toThrow(text);
+    expect(again.log).toEqual(before);
+    expect(again.model).toBeUndefined();
+  });
+});
