@@ -35,31 +35,36 @@ export type Kept = {
 
 /** The options with their defaults. Throws OptionError naming one that is out of range. */
 export function checkpointPolicy(options: CheckpointOptions = {}): CheckpointPolicy {
-  const policy: CheckpointPolicy = {
-    everySteps: Infinity,
-    everyEpochs: options.everySteps === undefined ? 1 : Infinity,
-    everyMinutes: 5,
-    last: 2,
-    best: 1,
-    metric: "loss",
-    ...options,
-    mode: options.mode ?? modeOf(options.metric ?? "loss"),
+  const { everySteps = Infinity, everyMinutes = 5, last = 2, best = 1, metric = "loss", of } = options;
+  const { everyEpochs = options.everySteps === undefined ? 1 : Infinity, mode = modeOf(metric) } = options;
+  const policy = { everySteps, everyEpochs, everyMinutes, last, best, metric, mode, ...(of && { of }) };
+  const refuse = (name: keyof CheckpointOptions, value: unknown, expected: string): void => {
+    throw new OptionError(`checkpoint: got ${name} ${value}; expected ${expected}.`, name);
   };
-  const whole = (name: keyof CheckpointOptions, min: number): void => {
-    const value = policy[name] as number;
+  const whole = (name: "everySteps" | "everyEpochs" | "last" | "best", min: number): void => {
+    const value = policy[name];
     if (value !== Infinity && !(Number.isSafeInteger(value) && value >= min))
-      throw new OptionError(`checkpoint: got ${name} ${value}; expected a whole number of at least ${min}.`, name);
+      refuse(name, value, `a whole number of at least ${min}`);
   };
   whole("everySteps", 1);
   whole("everyEpochs", 1);
   whole("last", 1);
   whole("best", 0);
-  if (!(policy.everyMinutes > 0))
-    throw new OptionError(
-      `checkpoint: got everyMinutes ${policy.everyMinutes}; expected a number above 0.`,
-      "everyMinutes",
-    );
+  if (!(everyMinutes > 0)) refuse("everyMinutes", everyMinutes, "a number above 0");
+  if (typeof metric !== "string" || metric === "") refuse("metric", metric, "the name of a metric");
+  if (of !== undefined && of !== "train" && of !== "validation") refuse("of", of, '"train" or "validation"');
+  if (mode !== "min" && mode !== "max") refuse("mode", mode, '"min" or "max"');
   return policy;
+}
+
+/** Throws OptionError where an epoch has no metric by which the best are to be kept. */
+export function checkMetric({ metric, of, best }: CheckpointPolicy, epoch: NonNullable<Kept["metrics"]>): void {
+  const known = { ...(of !== "train" && epoch.validation), ...(of !== "validation" && epoch.train) };
+  if (best > 0 && !(metric in known))
+    throw new OptionError(
+      `checkpoint: got metric "${metric}"; the ${of ?? "run's"} metrics are: ${Object.keys(known).join(", ") || "none"}.`,
+      "metric",
+    );
 }
 
 /** Steps until the next one that `everySteps` asks for. */

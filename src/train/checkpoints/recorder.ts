@@ -14,7 +14,7 @@ import type { RunSink } from "../run-sink.ts";
 import { type Checkpoint, checkpointName, type Parent } from "./checkpoint.ts";
 import { checkIdentity, type RunIdentity } from "./identity.ts";
 import { Keeper } from "./keeper.ts";
-import { type CheckpointPolicy, dueBy, stepsUntilDue } from "./policy.ts";
+import { type CheckpointPolicy, checkMetric, dueBy, stepsUntilDue } from "./policy.ts";
 
 export { checkpointPolicy } from "./policy.ts";
 
@@ -115,6 +115,7 @@ export class Recorder {
   async atStep(epochEnd: EpochEvent | undefined, last: boolean): Promise<string | undefined> {
     const { keeper } = this;
     if (keeper === undefined) return undefined;
+    if (epochEnd !== undefined) checkMetric(keeper.policy, epochEnd);
     const { step, epoch } = this.recorded.position;
     const due = dueBy(keeper.policy, {
       step,
