@@ -548,7 +548,7 @@ export class Trainer {
           timed,
         );
       }
-      if (position.done < allSteps && !this.stopping()) await this.checkpoint(undefined, false);
+      if (position.done < allSteps) await this.checkpoint(undefined, false);
     }
     const { validation } = split;
     const aborted = (): boolean => this.options.signal?.aborted === true;
