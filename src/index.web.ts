@@ -5,6 +5,8 @@ import { type WebBackendOptions, webBackend } from "./web/default-backend.ts";
 
 export * from "./index.ts";
 export { type WebBackend, type WebBackendOptions, webBackend } from "./web/default-backend.ts";
+export { listRuns, type OpenRunOptions, openRun, type WebRun } from "./web/runs/run.ts";
+export type { StorageKind } from "./web/runs/run-files.ts";
 
 /** `fit` on workers where the page is cross-origin isolated, else on the calling thread. */
 export const fit: FitFunction<WebBackendOptions> = /* @__PURE__ */ fitWith(webBackend);
