@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { OptionError } from "../core/errors.ts";
 import { GROUPINGS, type GroupBy } from "../train/profile/group.ts";
+import { listCheckpoints } from "./checkpoints.ts";
 import { datasets } from "./datasets.ts";
 import { evaluate } from "./evaluate.ts";
 import { optimizerHelp, scheduleHelp } from "./help.ts";
@@ -10,6 +11,7 @@ import { listModels } from "./models.ts";
 import { listOptimizers, printOptimizers, showOptimizer } from "./optimizers.ts";
 import { type ProfileFlags, profileCommand } from "./profile.ts";
 import { defaultOf, TEXT_HELP } from "./recipe.ts";
+import { branch, resume } from "./resume.ts";
 import { drawSchedules, parseReports, type ScheduleFlags } from "./schedule.ts";
 import { listSchedules, showSchedule } from "./schedules.ts";
 import type { Screen } from "./screen.ts";
@@ -23,8 +25,12 @@ function version(): string {
 }
 
 /** Both spellings of a switch, so that a flag can win over a config file either way. */
-function optionsOf(name: string, { flag, help, kind, group }: Setting, hidden: boolean): Option[] {
-  const text = defaultOf(name);
+function optionsOf(
+  name: string,
+  { flag, help, kind, group }: Setting,
+  { hidden, defaults }: { readonly hidden: boolean; readonly defaults: boolean },
+): Option[] {
+  const text = defaults ? defaultOf(name) : undefined;
   const option = (flags: string): Option => {
     const made = new Option(flags, text === undefined ? help : `${help} (${text})`).helpGroup(`${group}:`);
     if (kind === "list")
@@ -46,22 +52,97 @@ function trainCommand(screen: Screen, done: (code: number) => void): Command {
     .argument("[data]", "mnist, fashion-mnist, a folder of idx files such as ./digits, or a text such as book.txt")
     .option("--config <file>", "JSON with the same settings, by their names here in camelCase; flags win")
     .option("--verbose", "show programs, memory and compile time");
-  for (const [names, hidden] of [
-    [BASE_NAMES, false],
-    [HYPER_NAMES, true],
-  ] as const)
-    for (const name of names)
-      for (const option of optionsOf(name, SETTINGS[name] as Setting, hidden)) command.addOption(option);
+  const settings = withSettings(command, BASE_NAMES, HYPER_NAMES);
   command.addHelpText("after", () => `\n${TEXT_HELP}\n\n${optimizerHelp()}\n\n${scheduleHelp()}\n\n${EXAMPLES}`);
   return command.action(async (data: string | undefined, options: Record<string, Value>) => {
-    const given: Record<string, Value> = data === undefined ? {} : { data };
-    for (const name of Object.keys(SETTINGS)) {
-      const value = options[name];
-      if (value !== undefined && command.getOptionValueSource(name) === "cli") given[name] = value;
-    }
+    const given: Given = { ...(data === undefined ? {} : { data }), ...settings(options) };
     const { config, verbose = false } = command.opts<{ config?: string; verbose?: boolean }>();
-    done(await train(screen, { given: given as Given, verbose, ...(config === undefined ? {} : { config }) }));
+    done(await train(screen, { given, verbose, ...(config === undefined ? {} : { config }) }));
   });
+}
+
+/** Adds settings of `train` to a command, with their defaults where they have them there; answers what reads those that were given. */
+function withSettings(
+  command: Command,
+  shown: readonly string[],
+  hidden: readonly string[],
+  defaults = true,
+): (options: Record<string, Value>) => Given {
+  const names = [...shown, ...hidden];
+  for (const name of names)
+    for (const option of optionsOf(name, SETTINGS[name] as Setting, { hidden: hidden.includes(name), defaults }))
+      command.addOption(option);
+  return (options) =>
+    Object.fromEntries(
+      names.flatMap((name) => {
+        const value = options[name];
+        return value === undefined || command.getOptionValueSource(name) !== "cli" ? [] : [[name, value]];
+      }),
+    ) as Given;
+}
+
+/** Settings of `train` that a run may take up with others than before. */
+const RESUME_SETTINGS = [
+  "epochs",
+  "lr",
+  "schedule",
+  "earlyStopping",
+  "maxTime",
+  "onNan",
+  "checkpointEvery",
+  "keepLast",
+  "keepBest",
+  "threads",
+  "mode",
+  "wide",
+  "native",
+  "dataDir",
+] as const;
+
+/** And those that only a new run may. */
+const BRANCH_SETTINGS = [
+  ...RESUME_SETTINGS,
+  "clipNorm",
+  "freeze",
+  "group",
+  "before",
+  "after",
+  "wrap",
+  "accumulate",
+  "batchSize",
+  "validation",
+  "seed",
+  "out",
+] as const;
+
+function resumeCommand(screen: Screen, done: (code: number) => void): Command {
+  const command = new Command("resume")
+    .description("Go on with a run that was stopped or killed, from its newest good checkpoint, as if it had not been.")
+    .argument("<run>", "a run's folder")
+    .option("--verbose", "show programs, memory and compile time");
+  const given = withSettings(command, RESUME_SETTINGS, HYPER_NAMES, false);
+  return command.action(async (run: string, options: Record<string, Value>) =>
+    done(await resume(screen, { run, given: given(options), verbose: options.verbose === true })),
+  );
+}
+
+function branchCommand(screen: Screen, done: (code: number) => void): Command {
+  const command = new Command("branch")
+    .description("Start a new run from a checkpoint of another, with other hyperparameters if you like.")
+    .argument("<run>", "a run's folder")
+    .option("--from <checkpoint>", "best, last or a step; `downhill checkpoints` lists them", "last")
+    .option("--verbose", "show programs, memory and compile time");
+  const given = withSettings(command, BRANCH_SETTINGS, HYPER_NAMES, false);
+  return command.action(async (run: string, options: Record<string, Value>) =>
+    done(
+      await branch(screen, {
+        run,
+        given: given(options),
+        verbose: options.verbose === true,
+        from: String(options.from),
+      }),
+    ),
+  );
 }
 
 function scheduleCommand(screen: Screen): Command {
@@ -154,15 +235,9 @@ function profileStepCommand(screen: Screen): Command {
     .option("--json", "print JSON")
     .option("--svg <file>", "write a picture too")
     .option("--ascii", "draw with plain characters");
-  for (const name of STEP_SETTINGS)
-    for (const option of optionsOf(name, SETTINGS[name] as Setting, false)) command.addOption(option);
+  const settings = withSettings(command, STEP_SETTINGS, []);
   return command.action(async (subject: string, options: Record<string, Value> & Partial<ProfileFlags>) => {
-    const given = Object.fromEntries(
-      STEP_SETTINGS.flatMap((name) => {
-        const value = options[name];
-        return value === undefined || command.getOptionValueSource(name) !== "cli" ? [] : [[name, value]];
-      }),
-    ) as Given;
+    const given = settings(options);
     const { by = "kernel", top = 20, steps, json = false, svg, ascii = plainTerminal() } = options;
     await profileCommand(screen, { subject, given, by, top, steps, json, svg, ascii });
   });
@@ -194,6 +269,14 @@ export function program(screen: Screen, done: (code: number) => void): Command {
     .description("Train neural networks: the whole step compiled to WebAssembly.")
     .version(version())
     .addCommand(trainCommand(screen, done))
+    .addCommand(resumeCommand(screen, done))
+    .addCommand(branchCommand(screen, done))
+    .addCommand(
+      new Command("checkpoints")
+        .description("List the checkpoints of a run.")
+        .argument("<run>", "a run's folder")
+        .action(async (run: string) => listCheckpoints(screen, run)),
+    )
     .addCommand(
       new Command("info")
         .description("Say what of this machine training can use: fused multiply-add, wide vectors, a BLAS.")

@@ -3,6 +3,10 @@ import type { NodeBackendOptions } from "../node/default-backend.ts";
 import { KNOWN_DATASETS } from "../node/known-datasets.ts";
 import { isTextFile } from "../node/text.ts";
 import type { Rule } from "../optim/hyper.ts";
+import { earlyStopping } from "../train/callbacks/early-stopping.ts";
+import type { Callback } from "../train/events.ts";
+import type { FitOptions } from "../train/fit.ts";
+import { parseDuration, parseEvery } from "./keeping-text.ts";
 import { type BaseSettings, type Given, HYPER_NAMES, kebab, RULES, rateOf, type Value } from "./settings.ts";
 
 /** A run's settings, all decided. */
@@ -21,6 +25,8 @@ export type Recipe = {
   readonly hypers: Readonly<Record<string, Value>>;
   /** What happens to gradients and parameters around it, as the flags say it. */
   readonly processing: Processing;
+  /** When it stops, and what is kept to go on from. */
+  readonly keeping: Keeping;
   /** Of a gpt and its text. */
   readonly text?: TextRecipe;
   readonly epochs: number;
@@ -37,6 +43,10 @@ export type Recipe = {
 };
 
 const PROCESSING = ["clipNorm", "freeze", "group", "before", "after", "wrap", "accumulate"] as const;
+
+const KEEPING = ["earlyStopping", "maxTime", "onNan", "checkpointEvery", "keepLast", "keepBest"] as const;
+
+export type Keeping = Readonly<Pick<BaseSettings, (typeof KEEPING)[number]>>;
 
 export type Processing = Readonly<Pick<BaseSettings, (typeof PROCESSING)[number]>>;
 
@@ -152,6 +162,7 @@ export function recipeOf(flags: Given, file: Given): Recipe {
     ...rate,
     hypers,
     processing,
+    keeping: Object.fromEntries(KEEPING.flatMap((name) => (merged[name] === undefined ? [] : [[name, merged[name]]]))),
     ...(text === undefined ? {} : { text }),
     epochs,
     batchSize,
@@ -228,12 +239,32 @@ export function backendOf({ threads, mode, wide, native }: Recipe): NodeBackendO
   };
 }
 
+/** When it stops and what is kept, as `fit` takes it. */
+export function keepingOf({ earlyStopping: patience, maxTime, onNan, checkpointEvery, ...kept }: Keeping): {
+  readonly callbacks: readonly Callback[];
+  readonly options: Pick<FitOptions<never, never, never>, "checkpoint" | "maxTimeMs" | "rollback">;
+} {
+  const maxTimeMs = maxTime === undefined ? undefined : parseDuration(maxTime);
+  return {
+    callbacks: patience === undefined ? [] : [earlyStopping({ patience }) as Callback],
+    options: {
+      checkpoint: {
+        ...(checkpointEvery === undefined ? {} : parseEvery(checkpointEvery)),
+        ...(kept.keepLast === undefined ? {} : { last: kept.keepLast }),
+        ...(kept.keepBest === undefined ? {} : { best: kept.keepBest }),
+      },
+      ...(maxTimeMs === undefined ? {} : { maxTimeMs }),
+      ...(onNan === "rollback" ? { rollback: {} } : {}),
+    },
+  };
+}
+
 /** The recipe as a config file would say it, with the same keys. */
-export function toConfig({ hypers, processing, text, ...rest }: Recipe): Readonly<Record<string, Value>> {
+export function toConfig({ hypers, processing, keeping, text, ...rest }: Recipe): Readonly<Record<string, Value>> {
   const decided = Object.entries({ ...rest, ...text, epochs: rest.epochs }).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
   );
-  return { ...Object.fromEntries(decided), ...hypers, ...processing };
+  return { ...Object.fromEntries(decided), ...hypers, ...processing, ...keeping };
 }
 
 /** How many training images are held out when nobody says. */

@@ -4,6 +4,7 @@ import { models } from "../nn/models/table.ts";
 import type { HyperSpec } from "../optim/hyper.ts";
 import { describeRange } from "../optim/range.ts";
 import { table } from "../optim/table.ts";
+import { parseDuration, parseEvery } from "./keeping-text.ts";
 
 export type Value = number | string | boolean | readonly string[];
 
@@ -14,7 +15,13 @@ export type Value = number | string | boolean | readonly string[];
 export type Setting = {
   /** As commander writes it: `--batch-size <n>`. */
   readonly flag: string;
-  readonly group: "Model and optimizer" | "Gradients and parameters" | "Text" | "Training" | "Data and output";
+  readonly group:
+    | "Model and optimizer"
+    | "Gradients and parameters"
+    | "Text"
+    | "Training"
+    | "Stopping and going on"
+    | "Data and output";
   readonly help: string;
   /** "scalar": a number, or a schedule's text. "list": a text each time that the flag is given. */
   readonly kind: "number" | "text" | "switch" | "scalar" | "list";
@@ -289,6 +296,60 @@ const BASE = {
     expected: "off, auto or on",
     schema: v.picklist(["off", "auto", "on"]),
   },
+  earlyStopping: {
+    flag: "--early-stopping <epochs>",
+    group: "Stopping and going on",
+    help: "stop when the validation loss has not improved for so many epochs, and go back to the best weights",
+    kind: "number",
+    expected: "a whole number of at least 1",
+    schema: count,
+  },
+  maxTime: {
+    flag: "--max-time <time>",
+    group: "Stopping and going on",
+    help: "train for this long, such as 90s, 10m or 1h30m; the schedule of --epochs is fitted to it",
+    kind: "text",
+    expected: "a time such as 90s, 10m or 1h30m",
+    schema: v.pipe(
+      v.string(),
+      v.check((text) => parseDuration(text) !== undefined),
+    ),
+  },
+  onNan: {
+    flag: "--on-nan <what>",
+    group: "Stopping and going on",
+    help: "after a loss that is not finite: stop, or rollback to the end of the last epoch with half the rate, at most 3 times (stop)",
+    kind: "text",
+    expected: "stop or rollback",
+    schema: v.picklist(["stop", "rollback"]),
+  },
+  checkpointEvery: {
+    flag: "--checkpoint-every <list>",
+    group: "Stopping and going on",
+    help: 'when checkpoints are written: "100 steps, 1 epoch, 5 min" or some of these (1 epoch, 5 min)',
+    kind: "text",
+    expected: 'a list such as "100 steps, 1 epoch, 5 min"',
+    schema: v.pipe(
+      v.string(),
+      v.check((text) => parseEvery(text) !== undefined),
+    ),
+  },
+  keepLast: {
+    flag: "--keep-last <n>",
+    group: "Stopping and going on",
+    help: "the newest checkpoints that are kept (2)",
+    kind: "number",
+    expected: "a whole number of at least 1",
+    schema: count,
+  },
+  keepBest: {
+    flag: "--keep-best <n>",
+    group: "Stopping and going on",
+    help: "checkpoints of the epochs with the smallest loss that are kept beside (1)",
+    kind: "number",
+    expected: "a whole number from 0",
+    schema: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  },
   dataDir: {
     flag: "--data-dir <folder>",
     group: "Data and output",
@@ -405,7 +466,7 @@ export function parseConfig(json: unknown, file: string): Given {
     );
   const known = ["data", ...Object.keys(SETTINGS)];
   // What a run's record says beside its settings.
-  const said = ["backend", "backendNotes"];
+  const said = ["backend", "backendNotes", "environment", "parent", "changes"];
   const out: Record<string, Value> = {};
   for (const [key, value] of Object.entries(json)) {
     const setting = Object.hasOwn(SETTINGS, key) ? SETTINGS[key] : undefined;

@@ -8,7 +8,6 @@ import { trainBpe } from "../data/tokenizer-training.ts";
 import * as nn from "../nn/index.ts";
 import { fit } from "../node/fit.ts";
 import { KNOWN_DATASETS } from "../node/known-datasets.ts";
-import { RunFolder } from "../node/run-folder.ts";
 import { readBpe, readText } from "../node/text.ts";
 import type { Transform } from "../optim/transform.ts";
 import type { Callback, Control, TrainEvent } from "../train/events.ts";
@@ -17,8 +16,9 @@ import type { TrainedModel } from "../train/trained-model.ts";
 import { formatBytes, formatCount, formatDuration, formatNumber, progressLine } from "./format.ts";
 import { Interrupts } from "./interrupts.ts";
 import { backendLines, programLines, REDRAW_MS } from "./progress.ts";
-import { backendOf, type Recipe, type TextRecipe, toConfig } from "./recipe.ts";
+import { backendOf, keepingOf, type Recipe, type TextRecipe, toConfig } from "./recipe.ts";
 import type { Screen } from "./screen.ts";
+import { flushOnSecond, type Session, sayFailed, sayStopped } from "./session.ts";
 import { wrapText } from "./text-format.ts";
 
 /** Tokens that a run sees when nobody says for how many epochs. */
@@ -36,7 +36,7 @@ export async function trainText(
   screen: Screen,
   given: TextRun,
   optimizer: Transform,
-  verbose: boolean,
+  session: Session,
 ): Promise<number> {
   const { data: file } = given;
   if (KNOWN_DATASETS.some(({ name }) => name === file))
@@ -55,8 +55,9 @@ export async function trainText(
 
   const { layers, heads, width, block, dropout } = recipe.text;
   const interrupts = new Interrupts(screen);
-  const sink = new RunFolder({ out: recipe.out, config: toConfig(recipe) });
-  interrupts.onSecond = () => sink.flush();
+  const sink = session.open(toConfig(recipe));
+  flushOnSecond(interrupts, sink);
+  const keeping = keepingOf(recipe.keeping);
   const perByte = data.validation === undefined ? undefined : tokensPerByte(data.validation);
   const samples = new Samples(screen, {
     ...recipe,
@@ -74,7 +75,15 @@ export async function trainText(
     seed: recipe.seed,
     loss: nn.crossEntropy({ classAxis: -1 }),
     optimizer,
-    callbacks: [new TextProgress(screen, { epochs, block, perByte, verbose }), samples, interrupts],
+    callbacks: [
+      new TextProgress(screen, { epochs, block, perByte, verbose: session.verbose }),
+      ...session.callbacks,
+      ...keeping.callbacks,
+      samples,
+      interrupts,
+    ],
+    ...keeping.options,
+    ...(session.branch === undefined ? {} : { branch: session.branch }),
     signal: interrupts.signal,
     name: `${basename(file)
       .replace(/\.\w+$/, "")
@@ -86,15 +95,12 @@ export async function trainText(
     return undefined;
   });
   if (run === undefined) {
-    screen.erase();
-    if (sink.place !== undefined) screen.line(`The last good weights are in ${sink.place}`);
+    sayFailed(screen, sink);
     throw failure;
   }
   await run.close();
   if (interrupts.signal.aborted) {
-    screen.line(
-      `Stopped after ${run.history.length} of ${epochs} epoch${epochs === 1 ? "" : "s"}; what was trained is in ${sink.place}`,
-    );
+    sayStopped(screen, sink, { done: run.history.length, of: epochs });
     return interrupts.exitCode;
   }
   const last = run.history.at(-1);

@@ -5,13 +5,13 @@ import * as nn from "../nn/index.ts";
 import { type ModelRow, models } from "../nn/models/table.ts";
 import { type DatasetProgress, resolveDataset } from "../node/datasets.ts";
 import { fit } from "../node/fit.ts";
-import { RunFolder } from "../node/run-folder.ts";
 import { optimizerOf } from "./assemble.ts";
 import { formatBytes, formatCount, formatNumber, formatPercent } from "./format.ts";
 import { Interrupts } from "./interrupts.ts";
 import { Progress } from "./progress.ts";
-import { backendOf, defaultValidation, type Recipe, recipeOf, toConfig } from "./recipe.ts";
+import { backendOf, defaultValidation, keepingOf, type Recipe, recipeOf, toConfig } from "./recipe.ts";
 import type { Screen } from "./screen.ts";
+import { flushOnSecond, newRun, type Session, sayFailed, sayStopped } from "./session.ts";
 import { type Given, parseConfig } from "./settings.ts";
 import { trainText } from "./text.ts";
 import { namingFile, readWeights, WeightsNote } from "./weights.ts";
@@ -21,8 +21,13 @@ export type TrainFlags = { readonly given: Given; readonly config?: string; read
 /** `downhill train`: answers the exit code. */
 export async function train(screen: Screen, flags: TrainFlags): Promise<number> {
   const recipe = recipeOf(flags.given, flags.config === undefined ? {} : readConfig(flags.config));
+  return trainRecipe(screen, recipe, newRun(screen, recipe, flags.verbose));
+}
+
+/** Trains as the recipe says: answers the exit code. */
+export async function trainRecipe(screen: Screen, recipe: Recipe, session: Session): Promise<number> {
   const optimizer = optimizerOf(recipe);
-  if (recipe.text !== undefined) return trainText(screen, { ...recipe, text: recipe.text }, optimizer, flags.verbose);
+  if (recipe.text !== undefined) return trainText(screen, { ...recipe, text: recipe.text }, optimizer, session);
   const data = await loadData(screen, recipe);
   const { classes } = data.train;
   if (classes === undefined)
@@ -40,8 +45,9 @@ export async function train(screen: Screen, flags: TrainFlags): Promise<number> 
   describe(screen, resolved, data.train, classes.length);
 
   const interrupts = new Interrupts(screen);
-  const sink = new RunFolder({ out: recipe.out, config: toConfig(resolved) });
-  interrupts.onSecond = () => sink.flush();
+  const sink = session.open(toConfig(resolved));
+  flushOnSecond(interrupts, sink);
+  const keeping = keepingOf(recipe.keeping);
   let failure: unknown;
   const run = await fit(model, {
     train: data.train,
@@ -54,9 +60,13 @@ export async function train(screen: Screen, flags: TrainFlags): Promise<number> 
     optimizer,
     callbacks: [
       ...(weights === undefined ? [] : [new WeightsNote(screen, recipe.weights ?? "", weights)]),
-      new Progress(screen, { epochs: recipe.epochs, verbose: flags.verbose }),
+      new Progress(screen, { epochs: recipe.epochs, verbose: session.verbose }),
+      ...session.callbacks,
+      ...keeping.callbacks,
       interrupts,
     ],
+    ...keeping.options,
+    ...(session.branch === undefined ? {} : { branch: session.branch }),
     ...(weights === undefined ? {} : { weights, strict: recipe.strict ?? true }),
     signal: interrupts.signal,
     name: `${data.train.name.replaceAll(/[^\w.-]+/g, "-")}-${recipe.model}`,
@@ -67,15 +77,11 @@ export async function train(screen: Screen, flags: TrainFlags): Promise<number> 
     return undefined;
   });
   if (run === undefined) {
-    screen.erase();
-    if (sink.place !== undefined) screen.line(`The last good weights are in ${sink.place}`);
+    sayFailed(screen, sink);
     throw recipe.weights === undefined ? failure : namingFile(failure, recipe.weights);
   }
   if (interrupts.signal.aborted) {
-    const { length } = run.history;
-    screen.line(
-      `Stopped after ${length} of ${recipe.epochs} epoch${recipe.epochs === 1 ? "" : "s"}; what was trained is in ${sink.place}`,
-    );
+    sayStopped(screen, sink, { done: run.history.length, of: recipe.epochs });
     await run.close();
     return interrupts.exitCode;
   }
@@ -88,7 +94,7 @@ export async function train(screen: Screen, flags: TrainFlags): Promise<number> 
   return 0;
 }
 
-function readConfig(file: string): Given {
+export function readConfig(file: string): Given {
   let text: string;
   try {
     text = readFileSync(file, "utf8");

@@ -4,7 +4,6 @@ import {
   fsyncSync,
   ftruncateSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readFileSync,
   renameSync,
@@ -230,7 +229,9 @@ function makeFolders(path: string): string[] {
 
 /** A new hidden folder. */
 function makeDraft(out: string): string {
-  return mkdtempSync(join(out, ".run-"));
+  const draft = join(out, `.run-${process.pid}-${Math.floor(Math.random() * 2 ** 32).toString(16)}`);
+  mkdirSync(draft);
+  return draft;
 }
 
 /** Gives a folder the name, or it with `-2`, `-3`, ... where the name is taken. */

@@ -171,5 +171,10 @@ test("a loss that is not finite: one line, and the last good weights are kept", 
   expect(code).toBe(1);
   expect(stdout).toMatch(/^The last good weights are in blown\/.*-bars-mlp$/m);
   const [run = ""] = readdirSync(join(folder, "blown"));
-  expect(readdirSync(join(folder, "blown", run)).sort()).toEqual(["config.json", "events.jsonl", "model.safetensors"]);
+  expect(readdirSync(join(folder, "blown", run)).sort()).toEqual([
+    "checkpoints",
+    "config.json",
+    "events.jsonl",
+    "model.safetensors",
+  ]);
 });
