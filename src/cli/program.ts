@@ -11,6 +11,7 @@ import { listModels } from "./models.ts";
 import { listOptimizers, printOptimizers, showOptimizer } from "./optimizers.ts";
 import { type ProfileFlags, profileCommand } from "./profile.ts";
 import { defaultOf, TEXT_HELP } from "./recipe.ts";
+import { reproduce } from "./reproduce.ts";
 import { branch, resume } from "./resume.ts";
 import { drawSchedules, parseReports, type ScheduleFlags } from "./schedule.ts";
 import { listSchedules, showSchedule } from "./schedules.ts";
@@ -145,6 +146,17 @@ function branchCommand(screen: Screen, done: (code: number) => void): Command {
   );
 }
 
+function reproduceCommand(screen: Screen, done: (code: number) => void): Command {
+  const command = new Command("reproduce")
+    .description("Train again as a run's record says, and say whether the bits agree. Leaves nothing behind.")
+    .argument("<run>", "a run's folder")
+    .option("--verbose", "show programs, memory and compile time");
+  const given = withSettings(command, ["threads", "dataDir"], [], false);
+  return command.action(async (run: string, options: Record<string, Value>) =>
+    done(await reproduce(screen, { run, given: given(options), verbose: options.verbose === true })),
+  );
+}
+
 function scheduleCommand(screen: Screen): Command {
   const count = (flag: string) => (value: string) => {
     const number = Number(value);
@@ -271,6 +283,7 @@ export function program(screen: Screen, done: (code: number) => void): Command {
     .addCommand(trainCommand(screen, done))
     .addCommand(resumeCommand(screen, done))
     .addCommand(branchCommand(screen, done))
+    .addCommand(reproduceCommand(screen, done))
     .addCommand(
       new Command("checkpoints")
         .description("List the checkpoints of a run.")

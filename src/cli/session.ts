@@ -1,6 +1,7 @@
 import { RunFolder } from "../node/run-folder.ts";
 import type { Checkpoint } from "../train/checkpoints/checkpoint.ts";
 import type { Callback } from "../train/events.ts";
+import type { FitOptions } from "../train/fit.ts";
 import { formatDuration } from "./format.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { Recipe } from "./recipe.ts";
@@ -12,6 +13,8 @@ export type Session = {
   /** Another run's checkpoint to go on from. */
   readonly branch?: Checkpoint | undefined;
   readonly callbacks: readonly Callback[];
+  /** Of a run that only repeats another: where it stops, and how long it is. Nothing is said of where it is kept. */
+  readonly repeats?: Pick<FitOptions<never, never, never>, "length" | "stopAt">;
   /** Where the run is kept; `config` is its recipe. */
   open(config: object): RunFolder;
 };

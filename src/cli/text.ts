@@ -83,6 +83,7 @@ export async function trainText(
       interrupts,
     ],
     ...keeping.options,
+    ...session.repeats,
     ...(session.branch === undefined ? {} : { branch: session.branch }),
     signal: interrupts.signal,
     name: `${basename(file)
@@ -107,8 +108,8 @@ export async function trainText(
   screen.line();
   if (last?.validation.loss !== undefined)
     screen.line(screen.bold(`Validation loss ${measures(last.validation.loss, perByte)}`));
-  screen.line(`Saved to ${sink.place}`);
-  screen.line(`Go on with: downhill generate ${sink.place} --prompt "..."`);
+  if (session.repeats === undefined) screen.line(`Saved to ${sink.place}`);
+  if (session.repeats === undefined) screen.line(`Go on with: downhill generate ${sink.place} --prompt "..."`);
   return 0;
 }
 

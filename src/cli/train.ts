@@ -66,6 +66,7 @@ export async function trainRecipe(screen: Screen, recipe: Recipe, session: Sessi
       interrupts,
     ],
     ...keeping.options,
+    ...session.repeats,
     ...(session.branch === undefined ? {} : { branch: session.branch }),
     ...(weights === undefined ? {} : { weights, strict: recipe.strict ?? true }),
     signal: interrupts.signal,
@@ -85,11 +86,15 @@ export async function trainRecipe(screen: Screen, recipe: Recipe, session: Sessi
     await run.close();
     return interrupts.exitCode;
   }
+  if (session.repeats?.stopAt !== undefined) {
+    await run.close();
+    return 0;
+  }
   const { loss, accuracy } = await run.test(data.test);
   const images = formatCount(sampleCount(data.test));
   screen.line();
   screen.line(screen.bold(`Test accuracy ${formatPercent(accuracy)} (loss ${formatNumber(loss)}) on ${images} images`));
-  screen.line(`Saved to ${sink.place}`);
+  if (session.repeats === undefined) screen.line(`Saved to ${sink.place}`);
   await run.close();
   return 0;
 }

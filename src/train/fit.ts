@@ -12,6 +12,7 @@ import type { Callback, Metrics, Weights } from "./events.ts";
 import { countOf, type Examples, type HostTree, preparationOf } from "./examples.ts";
 import type { RunSink } from "./run-sink.ts";
 import type { AnyModel, Task } from "./task.ts";
+import type { RecordedLength } from "./time-budget.ts";
 import type { TrainedModel } from "./trained-model.ts";
 import { type EpochEvent, type Rollback, Trainer, type TrainerOptions } from "./trainer.ts";
 
@@ -52,6 +53,10 @@ export type FitOptions<X extends HostTree, Y extends HostTree, Out extends Tenso
   readonly branch?: Checkpoint;
   /** Milliseconds that training may take; `epochs` is then the schedule's idea of the run's length, fitted to the time. Default: no limit. */
   readonly maxTimeMs?: number;
+  /** How a run with `maxTimeMs` was fitted to its time, to repeat it without the clock. */
+  readonly length?: RecordedLength;
+  /** Stop after this update, as the signal does: a later session goes on from there. */
+  readonly stopAt?: number;
   /**
    * After a loss that is not finite, go back to the end of the last epoch (or to the start) and on with a lower rate, instead
    * of failing. Default: no; `{}` halves the rate, up to three times.
@@ -165,6 +170,7 @@ function check(options: FitOptions<HostTree, HostTree, TensorTree>): Omit<Traine
       `fit: got a rollback's rateFactor ${rollback.rateFactor}; expected a number above 0 and at most 1.`,
       "rollback",
     );
+  if (options.stopAt !== undefined) whole("stopAt", options.stopAt, 0);
   if (rollback?.times !== undefined) whole("rollback.times", rollback.times, 1);
   return {
     train,
@@ -183,6 +189,8 @@ function check(options: FitOptions<HostTree, HostTree, TensorTree>): Omit<Traine
     checkpoint: options.checkpoint,
     branch: options.branch,
     maxTimeMs: options.maxTimeMs,
+    length: options.length,
+    stopAt: options.stopAt,
     rollback: options.rollback === undefined ? undefined : { rateFactor: 0.5, times: 3, ...options.rollback },
   };
 }

@@ -26,7 +26,7 @@ import { compileTraining, initOptimizer, type MeasuringStep, type TrainState } f
 import type { RunSink } from "./run-sink.ts";
 import { type SplitExamples, splitExamples } from "./split-examples.ts";
 import { initModel, type ModelState, type Task, Totals } from "./task.ts";
-import { TimeBudget } from "./time-budget.ts";
+import { type Budget, RecordedBudget, type RecordedLength, TimeBudget } from "./time-budget.ts";
 import { sampleOf, TrainedModel } from "./trained-model.ts";
 import { yieldToHost } from "./yield-to-host.ts";
 
@@ -53,6 +53,8 @@ export type TrainerOptions = {
   /** Another run's checkpoint to go on from. */
   readonly branch: Checkpoint | undefined;
   readonly maxTimeMs: number | undefined;
+  readonly length: RecordedLength | undefined;
+  readonly stopAt: number | undefined;
   readonly rollback: Rollback | undefined;
 };
 
@@ -111,7 +113,7 @@ export class Trainer {
   /** What schedules take for the run's length; a time budget changes it. */
   private readonly length = { stepsPerEpoch: 0, totalSteps: 0 };
   private nominalSteps = 0;
-  private readonly budget: TimeBudget | undefined;
+  private readonly budget: Budget | undefined;
   private programs: Compiled = { full: undefined, tail: undefined };
   private trained: TrainedModel | undefined;
   private evaluated: EvaluationWeights | undefined;
@@ -126,7 +128,8 @@ export class Trainer {
     this.options = options;
     this.store = options.backend.createStore();
     this.position = new Position(options.task);
-    if (options.maxTimeMs !== undefined) this.budget = new TimeBudget(options.maxTimeMs);
+    if (options.length !== undefined) this.budget = new RecordedBudget(options.length);
+    else if (options.maxTimeMs !== undefined) this.budget = new TimeBudget(options.maxTimeMs);
     const control: Control = {
       stop: (reason) => {
         this.position.stopReason ??= reason;
@@ -342,7 +345,9 @@ export class Trainer {
   }
 
   private stopping(): boolean {
-    if (this.options.signal?.aborted) this.interrupt("aborted");
+    const { signal, stopAt = Infinity } = this.options;
+    if (signal?.aborted) this.interrupt("aborted");
+    if (this.position.step >= stopAt) this.interrupt(`step ${stopAt} was reached`);
     return this.stopReason !== undefined;
   }
 
@@ -351,7 +356,7 @@ export class Trainer {
     const { budget, position, length } = this;
     if (budget === undefined) return position.epoch > this.options.epochs;
     const planned = length.totalSteps !== this.nominalSteps;
-    return (planned && position.step >= length.totalSteps) || budget.isOver(position.spentMs);
+    return (planned && position.step >= length.totalSteps) || budget.isOver(position.step, position.spentMs);
   }
 
   /** Says how many steps fit into the time, where it is time to say so. */
@@ -572,9 +577,13 @@ export class Trainer {
 
   /** Steps until something has to happen between two of them. */
   private stepsLeft(): number {
-    const { budget, length, position, recorder } = this;
-    const ofBudget = budget === undefined ? Infinity : Math.max(1, length.totalSteps - position.step);
-    return Math.min(ofBudget, recorder?.stepsUntilDue ?? Infinity);
+    const { budget, length, position, recorder, options } = this;
+    const { step } = position;
+    const ofBudget = Math.min(
+      budget?.stepsLeft(step) ?? Infinity,
+      budget === undefined ? Infinity : length.totalSteps - step,
+    );
+    return Math.max(1, Math.min(ofBudget, recorder?.stepsUntilDue ?? Infinity, (options.stopAt ?? Infinity) - step));
   }
 
   /** Emits the events of a finished call, and fails at the first loss that is not finite. */

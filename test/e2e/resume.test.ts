@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -144,4 +144,48 @@ test("--on-nan rollback goes back to the end of the last epoch, with half the ra
   ]);
   expect(stdout).toContain("Back to step 0, with the rate times 0.5.");
   expect(code).toBe(1);
+});
+
+describe("downhill reproduce", () => {
+  const runs = (): [string, string][] => [
+    ["a run", only("long")],
+    ["one that was changed on the way", only("short")],
+    ["a branch", only("other")],
+    ["one that was fitted to a time", only("timed")],
+  ];
+  test.each([0, 1, 2, 3])("run %i of four kinds gives the same bits again, on another number of threads", async (i) => {
+    const [, run] = runs()[i] as [string, string];
+    const model = modelOf(run);
+    const { stdout, stderr, code } = await downhill(folder, "reproduce", run, "--threads", "1");
+    expect(stdout + stderr).toMatch(/The same bits: \d+ steps, 6 arrays of [\d,]+ numbers\n$/);
+    expect([stderr, code]).toEqual(["", 0]);
+    expect(modelOf(run).equals(model)).toBe(true);
+  });
+
+  test("says where the bits are others", async () => {
+    const run = await train("changed", "--epochs", "1");
+    const file = join(folder, run, "model.safetensors");
+    const bytes = readFileSync(file);
+    bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1;
+    writeFileSync(file, bytes);
+    const weights = await downhill(folder, "reproduce", run);
+    expect(weights.stdout).toContain("Not the same: the logs agree, the weights do not, first 5.bias");
+    expect(weights.code).toBe(1);
+    const log = join(folder, run, "events.jsonl");
+    writeFileSync(log, readFileSync(log, "utf8").replace('"metrics":{"loss":', '"metrics":{"loss":1'));
+    const { stdout, code } = await downhill(folder, "reproduce", run);
+    expect(stdout).toMatch(/Not the same: the logs differ from event 3 on at step 1\n {2}recorded: .*"loss":1/);
+    expect(code).toBe(1);
+  });
+
+  test("refuses a run that has not ended", async () => {
+    const run = await train("unended", "--epochs", "1");
+    const log = join(folder, run, "events.jsonl");
+    writeFileSync(log, readFileSync(log, "utf8").replace(/\{"type":"end".*\n[\s\S]*/, ""));
+    const { stderr, code } = await downhill(folder, "reproduce", run);
+    expect(stderr).toBe(
+      `downhill: reproduce: ${run} has not ended; expected a run that has. Go on with: downhill resume ${run}\n`,
+    );
+    expect(code).toBe(2);
+  });
 });
