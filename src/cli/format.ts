@@ -88,6 +88,11 @@ export function tableRow(event: EpochEvent): string {
   return cells.map(([text, width]) => text.padStart(width)).join("");
 }
 
+/** `epoch 2/5`, or `epoch 2` where nobody knows how many there will be. */
+export function epochOf(epoch: number, epochs: number | undefined): string {
+  return epochs === undefined ? `epoch ${epoch}` : `epoch ${epoch}/${epochs}`;
+}
+
 /** Whole percents that say how an epoch's time split; undefined where no step was instrumented. */
 function shares(times: PhaseTimes): Record<string, string> | undefined {
   const total = PHASES.reduce((sum, phase) => sum + times[phase], 0);
@@ -96,7 +101,7 @@ function shares(times: PhaseTimes): Record<string, string> | undefined {
 }
 
 /** The same as a plain line for logs and pipes. */
-export function plainRow(event: EpochEvent, epochs: number): string {
+export function plainRow(event: EpochEvent, epochs: number | undefined): string {
   const part = (name: string, metrics: Metrics): string[] =>
     Object.keys(metrics).length === 0
       ? []
@@ -107,7 +112,7 @@ export function plainRow(event: EpochEvent, epochs: number): string {
   const share = shares(event.timeByPhase);
   const split = share === undefined ? "" : ` (${PHASES.map((phase) => `${phase} ${share[phase]}`).join(" ")})`;
   return [
-    `epoch ${event.epoch}/${epochs}`,
+    epochOf(event.epoch, epochs),
     ...part("training", event.train),
     ...part("validation", event.validation),
     `rate ${formatRate(event.rate)}`,
@@ -117,7 +122,7 @@ export function plainRow(event: EpochEvent, epochs: number): string {
 
 export type Progress = {
   readonly epoch: number;
-  readonly epochs: number;
+  readonly epochs: number | undefined;
   /** Of the epoch, 0 to 1. */
   readonly done: number;
   readonly loss: number;
@@ -132,7 +137,7 @@ const SHORTEST_BAR = 4;
 /** The live line; its bar takes what `columns` leave, and the rest is cut. */
 export function progressLine(progress: Progress, columns: number): string {
   const accuracy = progress.accuracy === undefined ? "" : `  acc. ${formatPercent(progress.accuracy)}`;
-  const before = `epoch ${progress.epoch}/${progress.epochs} `;
+  const before = `${epochOf(progress.epoch, progress.epochs)} `;
   const after =
     ` ${String(Math.floor(progress.done * 100)).padStart(3)}%  loss ${formatNumber(progress.loss)}${accuracy}` +
     `  ${formatCount(progress.imagesPerSecond)}/s  ${formatDuration(progress.leftMs)} left`;

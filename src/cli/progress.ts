@@ -1,6 +1,7 @@
 import type { Callback, TrainEvent } from "../train/events.ts";
 import { formatBytes, formatCount, formatDuration, plainRow, progressLine, tableHeader, tableRow } from "./format.ts";
 import type { Screen } from "./screen.ts";
+import { TimeLeft } from "./time-left.ts";
 
 export const REDRAW_MS = 100;
 
@@ -10,21 +11,22 @@ type Start = TrainEvent & { type: "start" };
 export class Progress implements Callback {
   readonly name = "progress";
   private readonly screen: Screen;
-  private readonly epochs: number;
+  private readonly epochs: number | undefined;
   private readonly verbose: boolean;
   private start: Start | undefined;
-  private startedAt = 0;
+  private readonly timeLeft = new TimeLeft();
   private drawnAt = 0;
   private losses = { sum: 0, correct: 0, steps: 0 };
   private stepMs: number | undefined;
 
-  constructor(screen: Screen, options: { readonly epochs: number; readonly verbose: boolean }) {
+  constructor(screen: Screen, options: { readonly epochs: number | undefined; readonly verbose: boolean }) {
     this.screen = screen;
     this.epochs = options.epochs;
     this.verbose = options.verbose;
   }
 
   on(event: TrainEvent): void {
+    this.timeLeft.on(event);
     if (event.type === "start") this.begin(event);
     else if (event.type === "step") this.step(event);
     else if (event.type === "epoch") {
@@ -35,7 +37,6 @@ export class Progress implements Callback {
 
   private begin(event: Start): void {
     this.start = event;
-    this.startedAt = performance.now();
     for (const line of backendLines(event, this.verbose)) this.screen.line(line);
     if (this.verbose) for (const line of programLines(event)) this.screen.line(this.screen.dim(line));
     if (!this.screen.isTerminal) return;
@@ -55,7 +56,6 @@ export class Progress implements Callback {
     if (now - this.drawnAt < REDRAW_MS) return;
     this.drawnAt = now;
     const inEpoch = event.step - (event.epoch - 1) * start.stepsPerEpoch;
-    const perStep = (now - this.startedAt) / event.step;
     const { batchSize } = start.config as { batchSize: number };
     const line = progressLine(
       {
@@ -65,7 +65,7 @@ export class Progress implements Callback {
         loss: losses.sum / losses.steps,
         accuracy: event.metrics.accuracy === undefined ? undefined : losses.correct / losses.steps,
         imagesPerSecond: (batchSize / this.stepMs) * 1000,
-        leftMs: (start.totalSteps - event.step) * perStep,
+        leftMs: this.timeLeft.after(event.step),
       },
       this.screen.columns,
     );

@@ -259,6 +259,11 @@ export function keepingOf({ earlyStopping: patience, maxTime, onNan, checkpointE
   };
 }
 
+/** How many epochs there will be; undefined where the time decides. */
+export function shownEpochs({ epochs, keeping }: Recipe): number | undefined {
+  return keeping.maxTime === undefined ? epochs : undefined;
+}
+
 /** The recipe as a config file would say it, with the same keys. */
 export function toConfig({ hypers, processing, keeping, text, ...rest }: Recipe): Readonly<Record<string, Value>> {
   const decided = Object.entries({ ...rest, ...text, epochs: rest.epochs }).flatMap(([name, value]) =>

@@ -24,11 +24,15 @@ export function newRun(screen: Screen, recipe: Recipe, verbose: boolean): Sessio
 }
 
 /** What is said of a run that was stopped. */
-export function sayStopped(screen: Screen, sink: RunFolder, epochs: { done: number; of: number }): void {
-  const { place } = sink;
-  screen.line(
-    `Stopped after ${epochs.done} of ${epochs.of} epoch${epochs.of === 1 ? "" : "s"}; what was trained is in ${place}`,
-  );
+export function sayStopped(
+  screen: Screen,
+  { place }: RunFolder,
+  epochs: { done: number; of: number | undefined },
+): void {
+  const { done, of } = epochs;
+  const plural = (n: number): string => (n === 1 ? "epoch" : "epochs");
+  const said = of === undefined ? `${done} ${plural(done)}` : `${done} of ${of} ${plural(of)}`;
+  screen.line(`Stopped after ${said}; what was trained is in ${place}`);
   screen.line(`Go on with: downhill resume ${place}`);
 }
 

@@ -13,13 +13,14 @@ import type { Transform } from "../optim/transform.ts";
 import type { Callback, Control, TrainEvent } from "../train/events.ts";
 import { generate } from "../train/generate.ts";
 import type { TrainedModel } from "../train/trained-model.ts";
-import { formatBytes, formatCount, formatDuration, formatNumber, progressLine } from "./format.ts";
+import { epochOf, formatBytes, formatCount, formatDuration, formatNumber, progressLine } from "./format.ts";
 import { Interrupts } from "./interrupts.ts";
 import { backendLines, programLines, REDRAW_MS } from "./progress.ts";
-import { backendOf, keepingOf, type Recipe, type TextRecipe, toConfig } from "./recipe.ts";
+import { backendOf, keepingOf, type Recipe, shownEpochs, type TextRecipe, toConfig } from "./recipe.ts";
 import type { Screen } from "./screen.ts";
 import { flushOnSecond, type Session, sayFailed, sayStopped } from "./session.ts";
 import { wrapText } from "./text-format.ts";
+import { TimeLeft } from "./time-left.ts";
 
 /** Tokens that a run sees when nobody says for how many epochs. */
 const TOKENS_TO_SEE = 600_000;
@@ -76,7 +77,7 @@ export async function trainText(
     loss: nn.crossEntropy({ classAxis: -1 }),
     optimizer,
     callbacks: [
-      new TextProgress(screen, { epochs, block, perByte, verbose: session.verbose }),
+      new TextProgress(screen, { epochs: shownEpochs(recipe), block, perByte, verbose: session.verbose }),
       ...session.callbacks,
       ...keeping.callbacks,
       samples,
@@ -101,7 +102,7 @@ export async function trainText(
   }
   await run.close();
   if (interrupts.signal.aborted) {
-    sayStopped(screen, sink, { done: run.history.length, of: epochs });
+    sayStopped(screen, sink, { done: run.history.length, of: shownEpochs(recipe) });
     return interrupts.exitCode;
   }
   const last = run.history.at(-1);
@@ -219,13 +220,13 @@ class TextProgress implements Callback {
   readonly name = "progress";
   private readonly screen: Screen;
   private readonly options: {
-    readonly epochs: number;
+    readonly epochs: number | undefined;
     readonly block: number;
     readonly perByte: number | undefined;
     readonly verbose: boolean;
   };
   private start: (TrainEvent & { type: "start" }) | undefined;
-  private startedAt = 0;
+  private readonly timeLeft = new TimeLeft();
   private drawnAt = 0;
   private loss: number | undefined;
 
@@ -236,9 +237,9 @@ class TextProgress implements Callback {
 
   on(event: TrainEvent): void {
     const { screen, options } = this;
+    this.timeLeft.on(event);
     if (event.type === "start") {
       this.start = event;
-      this.startedAt = performance.now();
       for (const line of backendLines(event, options.verbose)) screen.line(line);
       if (!options.verbose)
         screen.line(`${formatCount(event.parameters)} parameters, ${formatCount(event.totalSteps)} updates`);
@@ -248,7 +249,7 @@ class TextProgress implements Callback {
       const { validation } = event;
       const held = validation.loss === undefined ? "" : `, validation ${measures(validation.loss, options.perByte)}`;
       screen.line(
-        screen.bold(`epoch ${event.epoch}/${options.epochs}`) +
+        screen.bold(epochOf(event.epoch, options.epochs)) +
           `: training loss ${formatNumber(event.train.loss)}${held}, ${formatDuration(event.timeMs)}`,
       );
     } else if (event.type === "end") screen.erase();
@@ -262,7 +263,6 @@ class TextProgress implements Callback {
     const now = performance.now();
     if (start === undefined || !screen.isTerminal || now - this.drawnAt < REDRAW_MS) return;
     this.drawnAt = now;
-    const perStep = (now - this.startedAt) / event.step;
     const { batchSize } = start.config as { batchSize: number };
     screen.draw(
       progressLine(
@@ -272,8 +272,8 @@ class TextProgress implements Callback {
           done: (event.step - (event.epoch - 1) * start.stepsPerEpoch) / start.stepsPerEpoch,
           loss: this.loss,
           accuracy: undefined,
-          imagesPerSecond: (batchSize * options.block * 1000) / perStep,
-          leftMs: (start.totalSteps - event.step) * perStep,
+          imagesPerSecond: (batchSize * options.block * 1000) / this.timeLeft.perStep(event.step),
+          leftMs: this.timeLeft.after(event.step),
         },
         screen.columns,
       ),

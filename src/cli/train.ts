@@ -9,7 +9,7 @@ import { optimizerOf } from "./assemble.ts";
 import { formatBytes, formatCount, formatNumber, formatPercent } from "./format.ts";
 import { Interrupts } from "./interrupts.ts";
 import { Progress } from "./progress.ts";
-import { backendOf, defaultValidation, keepingOf, type Recipe, recipeOf, toConfig } from "./recipe.ts";
+import { backendOf, defaultValidation, keepingOf, type Recipe, recipeOf, shownEpochs, toConfig } from "./recipe.ts";
 import type { Screen } from "./screen.ts";
 import { flushOnSecond, newRun, type Session, sayFailed, sayStopped } from "./session.ts";
 import { type Given, parseConfig } from "./settings.ts";
@@ -60,7 +60,7 @@ export async function trainRecipe(screen: Screen, recipe: Recipe, session: Sessi
     optimizer,
     callbacks: [
       ...(weights === undefined ? [] : [new WeightsNote(screen, recipe.weights ?? "", weights)]),
-      new Progress(screen, { epochs: recipe.epochs, verbose: session.verbose }),
+      new Progress(screen, { epochs: shownEpochs(recipe), verbose: session.verbose }),
       ...session.callbacks,
       ...keeping.callbacks,
       interrupts,
@@ -82,7 +82,7 @@ export async function trainRecipe(screen: Screen, recipe: Recipe, session: Sessi
     throw recipe.weights === undefined ? failure : namingFile(failure, recipe.weights);
   }
   if (interrupts.signal.aborted) {
-    sayStopped(screen, sink, { done: run.history.length, of: recipe.epochs });
+    sayStopped(screen, sink, { done: run.history.length, of: shownEpochs(recipe) });
     await run.close();
     return interrupts.exitCode;
   }

@@ -536,7 +536,8 @@ export class Trainer {
       await yieldToHost();
     };
 
-    while (position.done < allSteps && !(this.budget !== undefined && this.isOver())) {
+    // An epoch that is begun has a step, though time may be over by now.
+    while (position.done < allSteps && !(this.budget !== undefined && position.done > 0 && this.isOver())) {
       if (this.stopping()) return undefined;
       const { done } = position;
       if (done === fullSteps) await call(this.programs.tail as MeasuringStep, order.subarray(done * size), 1, false);
