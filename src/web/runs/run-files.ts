@@ -28,11 +28,11 @@ export async function storageError(doing: string, where: string, cause: unknown)
   const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
   if ((cause as { name?: unknown } | null)?.name !== "QuotaExceededError")
     return new DataError(`run: cannot ${doing} ${where}: ${reason}.`, where);
-  const { usage, quota } = await navigator.storage.estimate().catch((): StorageEstimate => ({}));
-  const mib = (bytes: number | undefined): string =>
-    bytes === undefined ? "an unknown part" : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  // The quota that an estimate gives is made up in some browsers, so as not to tell of the disk.
+  const { usage } = await navigator.storage.estimate().catch((): StorageEstimate => ({}));
+  const used = usage === undefined ? "" : `; this origin uses ${(usage / 2 ** 20).toFixed(1)} MiB`;
   return new DataError(
-    `run: cannot ${doing} ${where}: no room; this origin uses ${mib(usage)} of the ${mib(quota)} that the browser allows. ` +
+    `run: cannot ${doing} ${where}: the browser gives no more room${used}. ` +
       "What was written before is kept. Hint: remove other runs, keep fewer checkpoints (`checkpoint: { last: 1, best: 0 }`), or ask for more with navigator.storage.persist().",
     where,
   );
