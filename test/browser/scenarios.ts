@@ -8,7 +8,7 @@ type Choice = { readonly threads?: number; readonly out?: string };
 export type Scenario = "mlp" | "cnn";
 
 /** 20 updates, the last of each epoch on a shorter batch, with dropout and decaying rates. */
-function scenario({ array, dataset, nn, optim, schedule }: Library, which: Scenario) {
+export function scenario({ array, dataset, nn, optim, schedule }: Library, which: Scenario) {
   const count = 76;
   const size = 12;
   const pixels = Uint8Array.from({ length: count * size * size }, (_, i) => (i * 2_654_435_761) >>> 24);
