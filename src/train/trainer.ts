@@ -205,7 +205,10 @@ export class Trainer {
     const split = splitExamples(options.train, options.validation, options.seed);
     const state = await this.init(split.train.length);
     const evaluator = await this.compile(state, split);
-    return { split, evaluator, start: this.startEvent(state, split), found: await this.find(split, recording) };
+    const found = await this.find(split, recording);
+    const { sink } = options;
+    if (sink?.resumes) await sink.resume?.(found.checkpoint?.events ?? 0);
+    return { split, evaluator, start: this.startEvent(state, split), found };
   }
 
   /** Tells everyone of the end and saves the model, whatever fails. Answers the first error of all. */
@@ -266,7 +269,6 @@ export class Trainer {
   private async begin(start: TrainEvent, { checkpoint, damaged }: Found): Promise<void> {
     const { position, emitter, recorder } = this;
     const { sink, branch, rollback } = this.options;
-    if (sink?.resumes) await sink.resume?.(checkpoint?.events ?? 0);
     const from = checkpoint ?? branch;
     if (from !== undefined) this.restore(from, checkpoint === undefined);
     if (checkpoint === undefined) await emitter.emit(start);
