@@ -85,19 +85,24 @@ export async function testKept(downhill: Web, { name, storage, which }: Session)
   return { last, alike: JSON.stringify(found) === JSON.stringify(expected) };
 }
 
-/** From its `nth` write on, the page stays in the middle of one: the bytes are under way, and nothing says that they are all. */
-export function stayInWrite(nth: number): void {
+/** The page stays in the middle of the `nth` write of such a file: the bytes are under way, and nothing says that they are all. */
+export function stayInWrite(prefix: string, nth: number): void {
   let writes = 0;
-  const { close } = FileSystemWritableFileStream.prototype;
-  FileSystemWritableFileStream.prototype.close = function () {
-    if (++writes < nth) return close.call(this);
-    globalThis.trainingState = "writing";
-    return new Promise(() => undefined);
+  const stays = (name: string): boolean => name.startsWith(prefix) && ++writes >= nth;
+  const { createWritable } = FileSystemFileHandle.prototype;
+  FileSystemFileHandle.prototype.createWritable = async function (options) {
+    const stream = await createWritable.call(this, options);
+    if (stays(this.name))
+      stream.close = () => {
+        globalThis.trainingState = "writing";
+        return new Promise(() => undefined);
+      };
+    return stream;
   };
   const { put } = IDBObjectStore.prototype;
-  IDBObjectStore.prototype.put = function (...record) {
-    const request = put.apply(this, record);
-    if (++writes >= nth) {
+  IDBObjectStore.prototype.put = function (value, key) {
+    const request = put.call(this, value, key);
+    if (stays((key as [string, string])[1])) {
       globalThis.trainingState = "writing";
       // A transaction goes on as long as its requests are followed by others.
       const again = (): void => {
@@ -107,6 +112,16 @@ export function stayInWrite(nth: number): void {
     }
     return request;
   };
+}
+
+/** Names and sizes of all files that the private file system has for a run, whoever made them. */
+export async function rawFiles(name: string): Promise<Readonly<Record<string, number>>> {
+  const root = await navigator.storage.getDirectory();
+  const folder = await (await root.getDirectoryHandle("downhill-runs")).getDirectoryHandle(name);
+  const found: Record<string, number> = {};
+  for await (const [file, handle] of folder.entries())
+    found[file] = (await (handle as FileSystemFileHandle).getFile()).size;
+  return found;
 }
 
 /** Changes a byte of the newest checkpoint where it is stored. Answers its name. */

@@ -12,6 +12,7 @@ import {
   damageNewest,
   type Kept,
   type Place,
+  rawFiles,
   type Session,
   stayInWrite,
   testKept,
@@ -154,12 +155,18 @@ describe.skipIf(chromium === undefined)("a run that outlives its page", () => {
 
   test.each(STORAGES)("in %s a %s whose page dies in the middle of a write ends alike", async (storage, which) => {
     const session = { ...newRun(storage), which };
-    for (const nth of [2, 3, 11]) {
+    const moments: [string, number][] = [
+      ["step-", 2],
+      ["events-", 3],
+      ["model", 2],
+      ["step-", 4],
+    ];
+    for (const [i, [file, nth]] of moments.entries()) {
       const { page, run, train, reaches } = await visit();
-      await run(`scenarios.${stayInWrite.name}(${nth})`);
+      await run(`scenarios.${stayInWrite.name}("${file}", ${nth})`);
       train(session).catch(() => undefined);
       await reaches("writing");
-      await KILLERS[nth % 2]?.(page);
+      await KILLERS[i % 2]?.(page);
     }
     const { train } = await visit();
     const found = await train(session);
@@ -232,6 +239,11 @@ describe.skipIf(chromium === undefined)("a run that outlives its page", () => {
       train({ ...session, pauseMs: 30 }).catch(() => undefined);
       await reaches("stepping");
     }
+    const { run, train, reaches } = await visit();
+    const third = { ...newRun("opfs"), which: "mlp" } as const;
+    await run(`scenarios.${stayInWrite.name}("step-", 3)`);
+    train(third).catch(() => undefined);
+    await reaches("writing");
     const gone = new Promise((resolve) => context.once("close", resolve));
     const devtools = await context.newCDPSession((await visit()).page);
     devtools.send("Browser.crash").catch(() => undefined);
@@ -242,6 +254,14 @@ describe.skipIf(chromium === undefined)("a run that outlives its page", () => {
       expect(found.resumedAt).toBeGreaterThanOrEqual(0);
       expectWhole(found, session.storage);
     }
+    const after = await visit();
+    const files = (): Promise<Readonly<Record<string, number>>> =>
+      after.run(`scenarios.${rawFiles.name}("${third.name}")`);
+    expect(Object.keys(await files())).toContainEqual(expect.stringMatching(/\.crswap$/));
+    await after.train(third);
+    const left = await files();
+    expect(Object.keys(left)).not.toContainEqual(expect.stringMatching(/\.crswap$/));
+    expect(Object.values(left)).not.toContain(0);
   });
 
   test("runs are listed, found where they are, and removed", async () => {
@@ -257,7 +277,7 @@ describe.skipIf(chromium === undefined)("a run that outlives its page", () => {
     expect([await place("in a database"), await place("in files"), await place("new")]).toEqual([
       "indexeddb",
       "opfs",
-      "opfs",
+      "indexeddb",
     ]);
     await run(`downhill.openRun("in a database").then((run) => run.remove())`);
     await run(`downhill.openRun("in files").then((run) => run.remove())`);

@@ -19,6 +19,7 @@ function memory(files: Map<string, Uint8Array<ArrayBuffer>> = new Map(), life = 
     write: async (name, bytes) => change(() => void files.set(name, bytes.slice())),
     remove: async (name) => change(() => void files.delete(name)),
     removeAll: async () => files.clear(),
+    sweep: async () => {},
   };
   return { files, store };
 }

@@ -112,6 +112,19 @@ class OpfsFiles implements RunFiles {
     }
   }
 
+  async sweep(): Promise<void> {
+    try {
+      const folder = await this.folder();
+      if (folder === undefined) return;
+      const whole = new Set(await filesOf(folder));
+      const left: string[] = [];
+      for await (const name of folder.keys()) if (!whole.has(name)) left.push(name);
+      for (const name of left) await folder.removeEntry(name);
+    } catch (error) {
+      throw await storageError("sweep", this.at(), error);
+    }
+  }
+
   private folder(): Promise<FileSystemDirectoryHandle | undefined> {
     return folderAt(this.root, [FOLDER, this.run]);
   }

