@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DataError, OptionError } from "../core/errors.ts";
 import { isMissing, reasonOf } from "./file-store.ts";
 
-export const LOCK_FILE = "lock";
+const LOCK_FILE = "lock";
 
 /** Who works on a run: enough to tell later whether that process is still there. */
 type Owner = { readonly pid: number; readonly host: string; readonly started: string | null };
@@ -54,25 +54,20 @@ function ownerIn(text: string): Owner | undefined {
 export function lockRun(folder: string): () => void {
   const file = join(folder, LOCK_FILE);
   const text = JSON.stringify({ pid: process.pid, host: hostname(), started: startOf(process.pid) } satisfies Owner);
-  const mine = `${file}.${process.pid}`;
-  try {
-    writeFileSync(mine, `${text}\n`);
-  } catch (error) {
-    throw new DataError(`run folder: cannot write ${mine}: ${reasonOf(error)}.`, mine);
-  }
-  try {
-    for (;;) {
-      try {
-        place(mine, file, text);
-        break;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST")
-          throw new DataError(`run folder: cannot write ${file}: ${reasonOf(error)}.`, file);
-      }
-      removeStale(folder, file);
+  // Hidden and temporary by its name: what a kill leaves of it is swept when the run goes on.
+  const mine = join(folder, `.${LOCK_FILE}.${process.pid}.tmp`);
+  for (;;) {
+    try {
+      writeFileSync(mine, `${text}\n`);
+      place(mine, file, text);
+      break;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST")
+        throw new DataError(`run folder: cannot write ${file}: ${reasonOf(error)}.`, file);
+    } finally {
+      rmSync(mine, { force: true });
     }
-  } finally {
-    rmSync(mine, { force: true });
+    removeStale(folder, file);
   }
   own.add(file);
   return () => {
@@ -110,7 +105,7 @@ function removeStale(folder: string, file: string): void {
       );
   }
   // Of several processes that find it stale, one moves it away; a fresh lock that was moved by mistake is put back.
-  const away = `${file}.stale.${process.pid}`;
+  const away = join(folder, `.${LOCK_FILE}.stale.${process.pid}.tmp`);
   try {
     renameSync(file, away);
     if (textOf(away) !== found) linkSync(away, file);

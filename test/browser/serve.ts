@@ -7,6 +7,7 @@ import ts from "typescript";
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html",
   ".js": "text/javascript",
+  ".mjs": "text/javascript",
   ".ts": "text/javascript",
 };
 

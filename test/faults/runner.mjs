@@ -1,6 +1,5 @@
 // Trains in a process of its own what the command line has no flags for, and goes on with the run if there is one:
 //   node runner.mjs <recipe> <folder of runs>
-// @ts-check
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { array, dataset, earlyStopping, nn, optim, schedule } from "../../dist/bundled/index.js";
