@@ -1,16 +1,11 @@
-import { availableParallelism } from "node:os";
 import { hasRelaxedSimd } from "../backends/wasm/index.ts";
 import { findBlas } from "../native/blas.ts";
+import { type Environment, environment } from "../node/environment.ts";
 import { enableWide } from "../node/wide.ts";
 import type { Screen } from "./screen.ts";
 
 /** What of this machine and engine a training can use; `reason` where something cannot be used. */
-export type Info = {
-  readonly version: string;
-  readonly node: string;
-  readonly v8: string;
-  readonly platform: string;
-  readonly processors: number;
+export type Info = Environment & {
   readonly fusedMultiplyAdd: boolean;
   readonly wide: { readonly usable: boolean; readonly gain?: number; readonly reason?: string };
   readonly native: {
@@ -22,15 +17,11 @@ export type Info = {
   };
 };
 
-function gather(version: string): Info {
+function gather(): Info {
   const { blas, ...absent } = findBlas();
   const { on, ...wide } = enableWide();
   return {
-    version,
-    node: process.versions.node,
-    v8: process.versions.v8,
-    platform: `${process.platform} ${process.arch}`,
-    processors: availableParallelism(),
+    ...environment(),
     fusedMultiplyAdd: hasRelaxedSimd(),
     wide: { usable: on, ...wide },
     native: blas
@@ -40,15 +31,15 @@ function gather(version: string): Info {
 }
 
 /** `downhill info`: what training can use here, tried just now. */
-export function info(screen: Screen, version: string, json: boolean): void {
-  const found = gather(version);
+export function info(screen: Screen, json: boolean): void {
+  const found = gather();
   if (json) {
     screen.line(JSON.stringify(found, null, 2));
     return;
   }
   const { wide, native } = found;
   const rows = [
-    ["downhill", found.version],
+    ["downhill", found.downhill],
     ["Node", `${found.node} (V8 ${found.v8}), ${found.platform}, ${found.processors} processors`],
     [
       "--mode fast",

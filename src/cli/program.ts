@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { OptionError } from "../core/errors.ts";
+import { version } from "../node/environment.ts";
 import { GROUPINGS, type GroupBy } from "../train/profile/group.ts";
 import { listCheckpoints } from "./checkpoints.ts";
 import { datasets } from "./datasets.ts";
@@ -19,11 +19,6 @@ import type { Screen } from "./screen.ts";
 import { BASE_NAMES, type Given, HYPER_NAMES, parseFlag, SETTINGS, type Setting, type Value } from "./settings.ts";
 import { type GenerateFlags, generateCommand } from "./text-generate.ts";
 import { train } from "./train.ts";
-
-function version(): string {
-  const manifest = new URL("../../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version;
-}
 
 /** Both spellings of a switch, so that a flag can win over a config file either way. */
 function optionsOf(
@@ -95,6 +90,7 @@ const RESUME_SETTINGS = [
   "keepBest",
   "threads",
   "mode",
+  "reproducible",
   "wide",
   "native",
   "dataDir",
@@ -222,6 +218,7 @@ const STEP_SETTINGS = [
   "batchSize",
   "threads",
   "mode",
+  "reproducible",
   "wide",
   "native",
   "layers",
@@ -294,7 +291,7 @@ export function program(screen: Screen, done: (code: number) => void): Command {
       new Command("info")
         .description("Say what of this machine training can use: fused multiply-add, wide vectors, a BLAS.")
         .option("--json", "print JSON")
-        .action(({ json = false }: { json?: boolean }) => info(screen, version(), json)),
+        .action(({ json = false }: { json?: boolean }) => info(screen, json)),
     )
     .addCommand(
       new Command("datasets")

@@ -136,7 +136,8 @@ export function recipeOf(flags: Given, file: Given): Recipe {
   const text = textRecipeOf(merged, model, flags);
   const rate = rateAndSchedule(merged, optimizer, text !== undefined);
   const { epochs, batchSize, seed, out } = { ...defaults, ...merged };
-  const { threads, mode, wide, native, dataDir, validation, weights, strict } = merged;
+  const { threads, wide, native, dataDir, validation, weights, strict } = merged;
+  const mode = modeOf(merged);
   if (weights !== undefined && text !== undefined)
     throw new OptionError("--weights: got it with the model gpt; expected it with an image classifier.", "weights");
   if (strict !== undefined && weights === undefined)
@@ -175,6 +176,17 @@ export function recipeOf(flags: Given, file: Given): Recipe {
     dataDir,
     out,
   };
+}
+
+/** Throws OptionError where two flags say the opposite. */
+function modeOf({ mode, reproducible }: BaseSettings): BaseSettings["mode"] {
+  if (reproducible === undefined) return mode;
+  const asked = reproducible ? "reproducible" : "fast";
+  if (mode === undefined || mode === asked) return asked;
+  throw new OptionError(
+    `--${reproducible ? "" : "no-"}reproducible: got it with --mode ${mode}; expected one of the two.`,
+    "reproducible",
+  );
 }
 
 /** Throws OptionError for what belongs to a text where none is trained on. */

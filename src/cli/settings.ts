@@ -280,6 +280,14 @@ const BASE = {
     expected: "reproducible or fast",
     schema: v.picklist(["reproducible", "fast"]),
   },
+  reproducible: {
+    flag: "--reproducible",
+    group: "Training",
+    help: "the same as --mode reproducible, and --no-reproducible as --mode fast",
+    kind: "switch",
+    expected: "true or false",
+    schema: v.boolean(),
+  },
   wide: {
     flag: "--wide",
     group: "Training",

@@ -18,6 +18,7 @@ import type { TrainEvent } from "../train/events.ts";
 import { MODEL_FILE } from "../train/load.ts";
 import type { CheckpointStore, RunSink } from "../train/run-sink.ts";
 import { CheckpointFolder } from "./checkpoint-folder.ts";
+import { environment } from "./environment.ts";
 import { reasonOf, removeTemporary, writeFileAtomic } from "./file-store.ts";
 import { lockRun } from "./run-lock.ts";
 
@@ -192,11 +193,12 @@ export class RunFolder implements RunSink {
     }
   }
 
-  /** All that `fit` says, or beside a config of the caller's own what ran it. */
+  /** All that `fit` says, or beside a config of the caller's own what ran it, and where. */
   private writeConfig({ config }: TrainEvent & { type: "start" }): void {
     const said = config as { readonly backend?: unknown; readonly backendNotes?: unknown };
     const { backend, backendNotes } = said;
-    const whole = this.options.config === undefined ? said : { ...this.options.config, backend, backendNotes };
+    const settings = this.options.config === undefined ? said : { ...this.options.config, backend, backendNotes };
+    const whole = { ...settings, environment: environment() };
     writeFileSync(join(this.opened(CONFIG_FILE), CONFIG_FILE), `${JSON.stringify(whole, null, 2)}\n`);
   }
 

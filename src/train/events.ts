@@ -15,6 +15,8 @@ export type ProgramSize = {
   readonly batchSize: number;
   readonly equations: number;
   readonly peakBytes: number;
+  /** 64 bits over the text of its kernels, where the run is recorded: equal for equal kernels, whatever the number of threads. */
+  readonly kernels?: string;
   readonly timeMs: number;
 };
 

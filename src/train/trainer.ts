@@ -58,7 +58,7 @@ export type TrainerOptions = {
   readonly rollback: Rollback | undefined;
 };
 
-type Recording = Pick<typeof import("./checkpoints/recorder.ts"), "Recorder" | "dataFingerprint"> & {
+type Recording = Pick<typeof import("./checkpoints/recorder.ts"), "Recorder" | "dataFingerprint" | "kernelsOf"> & {
   readonly policy: CheckpointPolicy;
 };
 
@@ -119,6 +119,7 @@ export class Trainer {
   private evaluated: EvaluationWeights | undefined;
   private skipped: SkippedWeights | undefined;
   private recorder: Recorder | undefined;
+  private kernelsOf: Recording["kernelsOf"] | undefined;
   private interruption: string | undefined;
   private lastGood: Weights = {};
   /** What a rollback goes back to. */
@@ -205,10 +206,11 @@ export class Trainer {
     const split = splitExamples(options.train, options.validation, options.seed);
     const state = await this.init(split.train.length);
     const evaluator = await this.compile(state, split);
-    const found = await this.find(split, recording);
+    const identity = recording && this.identity(split, recording.dataFingerprint);
+    const found = recording && identity ? await this.find(recording, identity) : NOTHING;
     const { sink } = options;
     if (sink?.resumes) await sink.resume?.(found.checkpoint?.events ?? 0);
-    return { split, evaluator, start: this.startEvent(state, split), found };
+    return { split, evaluator, start: this.startEvent(state, split, identity), found };
   }
 
   /** Tells everyone of the end and saves the model, whatever fails. Answers the first error of all. */
@@ -244,17 +246,16 @@ export class Trainer {
   private async recording(): Promise<Recording | undefined> {
     const { sink, branch, rollback, checkpoint } = this.options;
     if (sink?.checkpoints === undefined && branch === undefined && rollback === undefined) return undefined;
-    const { Recorder, dataFingerprint, checkpointPolicy } = await import("./checkpoints/recorder.ts");
-    return { Recorder, dataFingerprint, policy: checkpointPolicy(checkpoint) };
+    const { Recorder, dataFingerprint, kernelsOf, checkpointPolicy } = await import("./checkpoints/recorder.ts");
+    this.kernelsOf = kernelsOf;
+    return { Recorder, dataFingerprint, kernelsOf, policy: checkpointPolicy(checkpoint) };
   }
 
   /** What an earlier session left or another run stands at. Refuses what does not fit, before anything is changed. */
-  private async find(split: SplitExamples, recording: Recording | undefined): Promise<Found> {
+  private async find(recording: Recording, identity: RunIdentity): Promise<Found> {
     const { options, position, plateaus, store, length } = this;
     const { sink, branch, callbacks } = options;
-    if (recording === undefined) return NOTHING;
-    const { Recorder, dataFingerprint, policy } = recording;
-    const identity = this.identity(split, dataFingerprint);
+    const { Recorder, policy } = recording;
     const parent = branch === undefined ? undefined : parentOf(branch);
     const recorded = { run: options.name, store, position, plateaus, callbacks, length, identity, parent };
     const recorder = new Recorder(recorded, sink, policy);
@@ -409,7 +410,9 @@ export class Trainer {
       const { executable } = program.step;
       const equations = executable.program.equations.length;
       const timeMs = performance.now() - began;
-      this.sizes.push({ name, batchSize: length, equations, peakBytes: executable.peakBytes, timeMs });
+      const { peakBytes } = executable;
+      const kernels = this.kernelsOf === undefined ? {} : { kernels: this.kernelsOf(executable) };
+      this.sizes.push({ name, batchSize: length, equations, peakBytes, ...kernels, timeMs });
       return program;
     };
     const training = (length: number): Promise<MeasuringStep> =>
@@ -458,7 +461,7 @@ export class Trainer {
     return [this.programs.full, this.programs.tail].flatMap((program) => program?.step ?? []);
   }
 
-  private startEvent(state: TrainState, split: SplitExamples): TrainEvent {
+  private startEvent(state: TrainState, split: SplitExamples, identity: RunIdentity | undefined): TrainEvent {
     const { options } = this;
     const { task, optimizer, train, epochs, seed } = options;
     const batchSize = Math.min(options.batchSize, split.train.length);
@@ -473,7 +476,12 @@ export class Trainer {
         metrics: task.metrics.map(({ name }) => name),
         optimizer: optimizer.config,
         preprocessing: task.preparation,
-        data: { name: nameOf(train), train: split.train.length, validation: split.validation?.count ?? 0 },
+        data: {
+          name: nameOf(train),
+          train: split.train.length,
+          validation: split.validation?.count ?? 0,
+          ...(identity === undefined ? {} : { fingerprint: identity.data.fingerprint }),
+        },
         epochs,
         batchSize,
         seed,

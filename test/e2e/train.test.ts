@@ -126,6 +126,14 @@ describe("downhill train on a folder of idx files", () => {
       threads: 2,
       out: "runs",
       backend: "wasm",
+      environment: {
+        downhill: expect.stringMatching(/^\d+\.\d+\.\d+/),
+        node: process.versions.node,
+        v8: process.versions.v8,
+        platform: `${process.platform} ${process.arch}`,
+        processor: expect.any(String),
+        processors: expect.any(Number),
+      },
     });
     const events = eventsOf(run);
     const steps = Array(10).fill("step");
@@ -219,5 +227,26 @@ describe("Ctrl-C", () => {
     expect({ code, stderr }).toEqual({ code: 130, stderr: "" });
     const [name = ""] = readdirSync(join(folder, "unread"));
     expect(eventsOf(join(folder, "unread", name)).at(-1)).toMatchObject({ type: "end", reason: "stopped" });
+  });
+});
+
+describe("what a run's record says of what it ran", () => {
+  test("the same kernels and data on any number of threads; other kernels for another batch", async () => {
+    const started = async (out: string, ...flags: string[]) => {
+      const outcome = await downhill(folder, "train", "./bars", ...QUICK, "--epochs", "1", "--out", out, ...flags);
+      expect(outcome.stderr).toBe("");
+      const [only = ""] = readdirSync(join(folder, out));
+      const [start] = eventsOf(join(folder, out, only));
+      return start as TrainEvent & { type: "start"; config: { data: { fingerprint: string } } };
+    };
+    const kernels = ({ programs }: { programs: readonly { kernels?: string }[] }) =>
+      programs.map((each) => each.kernels);
+    const one = await started("threads1", "--threads", "1", "--reproducible");
+    const two = await started("threads2", "--threads", "2");
+    const other = await started("threads3", "--batch-size", "16");
+    expect(kernels(one).every((digits) => /^[0-9a-f]{16}$/.test(digits ?? ""))).toBe(true);
+    expect(kernels(two)).toEqual(kernels(one));
+    expect(kernels(other)[0]).not.toBe(kernels(one)[0]);
+    expect(two.config.data.fingerprint).toBe(one.config.data.fingerprint);
   });
 });

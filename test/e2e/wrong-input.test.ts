@@ -57,6 +57,18 @@ const unwritable: Row[] = existsSync("/proc/self")
 
 test.each<Row>([
   ...unwritable,
+  [
+    "two flags that say the opposite",
+    ["train", "./bars", "--reproducible", "--mode", "fast"],
+    USAGE,
+    /--reproducible: got it with --mode fast; expected one of the two\./,
+  ],
+  [
+    "a BLAS with the same bits everywhere",
+    ["train", "./bars", "--reproducible", "--native", "on"],
+    USAGE,
+    /--native: got on with --mode reproducible/,
+  ],
   ["no command of that name", ["trian"], USAGE, /unknown command 'trian'/],
   ["no data", ["train"], USAGE, /train: got no data/],
   ["a name that is no data set", ["train", "bars"], USAGE, /data: got "bars".*\.\/bars/],

@@ -1,8 +1,8 @@
-import type { Store } from "../../compile/backend.ts";
+import type { Executable, Store } from "../../compile/backend.ts";
 import { COMPLETED } from "../../compile/settle.ts";
 import type { Aval } from "../../core/dtype.ts";
 import { OptionError } from "../../core/errors.ts";
-import { fingerprintOf } from "../../core/fingerprint.ts";
+import { Fingerprint, fingerprintOf } from "../../core/fingerprint.ts";
 import { formFaults } from "../../core/form-faults.ts";
 import { HostArray } from "../../core/host-array.ts";
 import { leavesOf } from "../../core/tree.ts";
@@ -200,4 +200,9 @@ export function dataFingerprint(examples: Examples): string {
   const { windows, inputs, targets } = examples;
   if (windows !== undefined) return fingerprintOf([["tokens", windows.tokens]]);
   return fingerprintOf([...leavesOf<HostArray>(inputs, "inputs"), ...leavesOf<HostArray>(targets, "targets")]);
+}
+
+/** Of what a program runs. */
+export function kernelsOf(executable: Executable): string {
+  return new Fingerprint().text(executable.print("kernels")).digits;
 }
