@@ -309,7 +309,20 @@ export class Step<S extends HostTree = HostTree> {
    * the step again for them, says so, and keeps both programs.
    */
   async run(batch: Tree<HostArray> | Feeds, steps = 1, options: RunOptions = {}): Promise<RunReport> {
-    const { executable, hypers } = await this.variantFor(batch, steps);
+    const variant = await this.variantFor(batch, steps);
+    const { executable } = variant;
+    const report = await executable.run(steps, this.feedsOf(variant, batch, steps), options);
+    this.inspect(executable.program, report, steps);
+    this.attempted += steps;
+    return report;
+  }
+
+  /** What the first program is fed for a step, `attempted` being its number. */
+  feedsFor(batch: Feeds): Feeds {
+    return this.feedsOf(this.first, batch, 1);
+  }
+
+  private feedsOf({ executable, hypers }: Variant, batch: Tree<HostArray> | Feeds, steps: number): Feeds {
     const { program } = executable;
     const feeds: Record<string, Feeds[string]> = {};
     for (const { path, value, role } of program.inputs) {
@@ -332,10 +345,7 @@ export class Step<S extends HostTree = HostTree> {
         feeds[path] = batchFeed(batch, path, value.aval, steps);
       }
     }
-    const report = await executable.run(steps, feeds, options);
-    this.inspect(program, report, steps);
-    this.attempted += steps;
-    return report;
+    return feeds;
   }
 
   private async variantFor(batch: Tree<HostArray> | Feeds, steps: number): Promise<Variant> {

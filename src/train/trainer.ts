@@ -13,6 +13,7 @@ import { type Checkpoint, checkpointName, type Parent } from "./checkpoints/chec
 import type { RunIdentity } from "./checkpoints/identity.ts";
 import type { CheckpointOptions, CheckpointPolicy } from "./checkpoints/policy.ts";
 import type { Recorder } from "./checkpoints/recorder.ts";
+import type { NonFiniteOrigin } from "./diagnosis/non-finite.ts";
 import { Emitter } from "./emitter.ts";
 import { EvaluationWeights } from "./evaluation-weights.ts";
 import { Evaluator } from "./evaluator.ts";
@@ -73,13 +74,16 @@ export class NonFiniteLossError extends TrainingError {
   readonly epoch: number;
   readonly rate: number | undefined;
   readonly weights: Weights;
+  /** What was not finite first; undefined where that could not be found. */
+  readonly origin: NonFiniteOrigin | undefined;
 
-  constructor(message: string, at: { step: number; epoch: number; rate: number | undefined; weights: Weights }) {
+  constructor(message: string, at: Pick<NonFiniteLossError, "step" | "epoch" | "rate" | "weights" | "origin">) {
     super(message, `step ${at.step}`);
     this.step = at.step;
     this.epoch = at.epoch;
     this.rate = at.rate;
     this.weights = at.weights;
+    this.origin = at.origin;
   }
 }
 
@@ -97,6 +101,7 @@ function parentOf({ run, step }: Checkpoint): Parent {
   return { run, step, checkpoint: checkpointName(step) };
 }
 
+type FailedStep = { readonly program: MeasuringStep; readonly rows: Int32Array };
 type Compiled = { readonly full: MeasuringStep | undefined; readonly tail: MeasuringStep | undefined };
 
 /** Runs one training from its options to its end: events out, decisions back in. */
@@ -541,7 +546,7 @@ export class Trainer {
       elapsed += took;
       if (!timed) this.pace.record(steps, took);
       timer.record(report.timeByPhase);
-      await this.report(program, report.results, { steps, samples, stepMs: took / steps });
+      await this.report(program, report.results, { rows, steps, samples, stepMs: took / steps });
       await this.plan();
       await yieldToHost();
     };
@@ -601,7 +606,7 @@ export class Trainer {
   private async report(
     program: MeasuringStep,
     results: Readonly<Record<string, HostData>>,
-    call: { steps: number; samples: number; stepMs: number },
+    call: { rows: Int32Array; steps: number; samples: number; stepMs: number },
   ): Promise<void> {
     const { task } = this.options;
     const { position } = this;
@@ -615,7 +620,10 @@ export class Trainer {
       const rate = this.rateAt(position.step);
       position.step++;
       position.done++;
-      if (!skipped && !Number.isFinite(metrics.loss)) throw await this.nonFinite(batch.values().loss as number, rate);
+      if (!skipped && !Number.isFinite(metrics.loss)) {
+        const rows = call.rows.subarray(i * call.samples, (i + 1) * call.samples);
+        throw await this.nonFinite(batch.values().loss as number, rate, { program, rows });
+      }
       const event: TrainEvent = {
         type: "step",
         step: position.step,
@@ -629,21 +637,52 @@ export class Trainer {
     }
   }
 
-  private async nonFinite(loss: number, rate: number | undefined): Promise<NonFiniteLossError> {
+  private async nonFinite(loss: number, rate: number | undefined, failed: FailedStep): Promise<NonFiniteLossError> {
     const { lastGood } = this;
     const { step, epoch } = this.position;
     let weights = await this.weights();
     const finite = Object.values(weights).every(({ data }) => data.every((x) => Number.isFinite(x)));
+    const origin = await this.originOf(failed, finite ? undefined : lastGood);
     if (!finite) {
       weights = lastGood;
       this.setWeights(lastGood);
     }
-    const kept = finite ? "before that step" : epoch === 1 ? "of the start" : `of the end of epoch ${epoch - 1}`;
+    const kept = finite
+      ? "The last good weights"
+      : epoch === 1
+        ? "The weights of the start"
+        : `Those of the end of epoch ${epoch - 1}`;
     return new NonFiniteLossError(
       `fit: got the loss ${loss} at step ${step} (epoch ${epoch})${rate === undefined ? "" : ` with rate ${rate}`}; expected a finite number. ` +
-        `The weights ${kept} are kept. Hint: a lower rate, a warmup or gradient clipping.`,
-      { step, epoch, rate, weights },
+        `${origin === undefined ? "" : `${origin.text}. `}${kept} are kept. Hint: a lower rate, a warmup or gradient clipping.`,
+      { step, epoch, rate, weights, origin },
     );
+  }
+
+  /** What went wrong first in a step: as the state is, or with the last good weights where an update has spoiled the state. */
+  private async originOf(
+    { program, rows }: FailedStep,
+    good: Weights | undefined,
+  ): Promise<NonFiniteOrigin | undefined> {
+    const { step } = program;
+    try {
+      const { findNonFinite } = await import("./diagnosis/non-finite.ts");
+      step.attempted = this.position.step - 1;
+      const replay = { program: step.program, feeds: step.feedsFor({ "batch.indices": rows }) };
+      const now = await findNonFinite({ ...replay, read: (path) => this.store.read(path) });
+      if (good === undefined) return now;
+      // The step that spoiled the state is gone; what spoils it shows again with good weights more often than not.
+      const params = "state.params.";
+      const read = async (path: string): Promise<HostArray> =>
+        (path.startsWith(params) ? good[path.slice(params.length)] : undefined) ?? this.store.read(path);
+      const before = await findNonFinite({ ...replay, read });
+      return before === undefined || now === undefined
+        ? now
+        : { ...before, text: `${now.text}. With the weights before, ${before.text.replace(/^It began/, "it begins")}` };
+    } catch {
+      // The loss is what the user must hear of.
+      return undefined;
+    }
   }
 
   private rateAt(step: number): number | undefined {
