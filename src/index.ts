@@ -54,6 +54,7 @@ export { decodeIdx, encodeIdx } from "./io/idx.ts";
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./io/safetensors.ts";
 export { printProgram } from "./ir/print.ts";
 export type { Program } from "./ir/program.ts";
+export * as augment from "./nn/augment.ts";
 export * as nn from "./nn/index.ts";
 export { Tensor } from "./ops/tensor.ts";
 export * as optim from "./optim/index.ts";

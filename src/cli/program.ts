@@ -108,6 +108,7 @@ const BRANCH_SETTINGS = [
   "accumulate",
   "batchSize",
   "validation",
+  "augment",
   "seed",
   "out",
 ] as const;

@@ -33,6 +33,8 @@ export type Recipe = {
   readonly batchSize: number;
   /** Undefined: 5,000 or a tenth of the training images, whichever is less. */
   readonly validation: number | undefined;
+  /** As `augment.parse` takes it. */
+  readonly augment: string | undefined;
   readonly seed: number;
   readonly threads: number | undefined;
   readonly mode: BaseSettings["mode"] | undefined;
@@ -136,10 +138,12 @@ export function recipeOf(flags: Given, file: Given): Recipe {
   const text = textRecipeOf(merged, model, flags);
   const rate = rateAndSchedule(merged, optimizer, text !== undefined);
   const { epochs, batchSize, seed, out } = { ...defaults, ...merged };
-  const { threads, wide, native, dataDir, validation, weights, strict } = merged;
+  const { threads, wide, native, dataDir, validation, augment, weights, strict } = merged;
   const mode = modeOf(merged);
   if (weights !== undefined && text !== undefined)
     throw new OptionError("--weights: got it with the model gpt; expected it with an image classifier.", "weights");
+  if (augment !== undefined && text !== undefined)
+    throw new OptionError("--augment: got it with the model gpt; expected it with an image classifier.", "augment");
   if (strict !== undefined && weights === undefined)
     throw new OptionError(`--${strict ? "" : "no-"}strict: got it without --weights; expected both.`, "strict");
   if (mode === "reproducible" && native === "on")
@@ -168,6 +172,7 @@ export function recipeOf(flags: Given, file: Given): Recipe {
     epochs,
     batchSize,
     validation,
+    augment,
     seed,
     threads,
     mode,

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { OptionError } from "../core/errors.ts";
+import { AUGMENTATIONS } from "../nn/augment.ts";
 import { models } from "../nn/models/table.ts";
 import type { HyperSpec } from "../optim/hyper.ts";
 import { describeRange } from "../optim/range.ts";
@@ -227,6 +228,16 @@ const BASE = {
     kind: "number",
     expected: "a whole number from 0",
     schema: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  },
+  augment: {
+    flag: "--augment <list>",
+    group: "Training",
+    help: `what is done at random to training images: a list of ${Object.values(AUGMENTATIONS)
+      .map(({ example }) => example)
+      .join(", ")}`,
+    kind: "text",
+    expected: 'a list such as "flip, crop 4"',
+    schema: text,
   },
   epochs: {
     flag: "--epochs <n>",

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { DataError, OptionError } from "../core/errors.ts";
 import { type Dataset, sampleCount } from "../data/dataset.ts";
+import { parse as parseAugment } from "../nn/augment.ts";
 import * as nn from "../nn/index.ts";
 import { type ModelRow, models } from "../nn/models/table.ts";
 import { type DatasetProgress, resolveDataset } from "../node/datasets.ts";
 import { fit } from "../node/fit.ts";
-import { optimizerOf } from "./assemble.ts";
+import { atFlag, optimizerOf } from "./assemble.ts";
 import { formatBytes, formatCount, formatNumber, formatPercent } from "./format.ts";
 import { Interrupts } from "./interrupts.ts";
 import { Progress } from "./progress.ts";
@@ -28,6 +29,7 @@ export async function train(screen: Screen, flags: TrainFlags): Promise<number> 
 export async function trainRecipe(screen: Screen, recipe: Recipe, session: Session): Promise<number> {
   const optimizer = optimizerOf(recipe);
   if (recipe.text !== undefined) return trainText(screen, { ...recipe, text: recipe.text }, optimizer, session);
+  const augment = recipe.augment === undefined ? [] : atFlag("augment", () => parseAugment(recipe.augment ?? ""));
   const data = await loadData(screen, recipe);
   const { classes } = data.train;
   if (classes === undefined)
@@ -58,6 +60,7 @@ export async function trainRecipe(screen: Screen, recipe: Recipe, session: Sessi
     loss: nn.crossEntropy(),
     metrics: [nn.accuracy()],
     optimizer,
+    augment,
     callbacks: [
       ...(weights === undefined ? [] : [new WeightsNote(screen, recipe.weights ?? "", weights)]),
       new Progress(screen, { epochs: shownEpochs(recipe), verbose: session.verbose }),
@@ -145,7 +148,10 @@ function describe(
   const shape = data.inputs.shape.slice(1).join("x");
   const hypers = Object.entries(recipe.hypers).map(([name, value]) => `, ${name} ${value}`);
   const rate = recipe.lr === undefined ? "" : `, rate ${recipe.lr} (${recipe.schedule})`;
-  const around = Object.entries(recipe.processing).map(([name, value]) => `${name} ${[value].flat().join("; ")}`);
+  const around = Object.entries({
+    ...(recipe.augment === undefined ? {} : { augment: recipe.augment }),
+    ...recipe.processing,
+  }).map(([name, value]) => `${name} ${[value].flat().join("; ")}`);
   screen.line(
     `${data.name}: ${formatCount(total - held)} training and ${formatCount(held)} validation images of ${shape}, ${classes} classes`,
   );

@@ -1,6 +1,9 @@
 import type { Backend } from "../compile/backend.ts";
 import type { Inspect } from "../compile/step.ts";
+import { formatAval } from "../core/dtype.ts";
 import { OptionError } from "../core/errors.ts";
+import { HostArray } from "../core/host-array.ts";
+import type { Augmentation } from "../nn/augment.ts";
 import type { Layer, TensorsOf } from "../nn/layer.ts";
 import type { Loss } from "../nn/losses/loss.ts";
 import type { Metric } from "../nn/metrics/metric.ts";
@@ -44,6 +47,11 @@ export type FitOptions<X extends HostTree, Y extends HostTree, Out extends Tenso
   readonly name?: string;
   /** Where events and weights are written. Default: nowhere. */
   readonly sink?: RunSink;
+  /**
+   * What is done at random to the pictures of each training batch, in this order and before preprocessing, such as
+   * `[augment.flip(), augment.crop(4)]`. Not to those that are evaluated. Default none.
+   */
+  readonly augment?: readonly Augmentation[];
   /** When checkpoints are written and which are kept, where the sink keeps any. */
   readonly checkpoint?: CheckpointOptions;
   /**
@@ -163,6 +171,7 @@ function check(options: FitOptions<HostTree, HostTree, TensorTree>): Omit<Traine
   countOf(train);
   if (typeof validation !== "number") countOf(validation);
   const { maxTimeMs, rollback, callbacks = [] } = options;
+  if (options.augment?.length) checkPictures(train);
   if (maxTimeMs !== undefined && !(maxTimeMs > 0))
     throw new OptionError(`fit: got maxTimeMs ${maxTimeMs}; expected a number above 0.`, "maxTimeMs");
   if (rollback?.rateFactor !== undefined && !(rollback.rateFactor > 0 && rollback.rateFactor <= 1))
@@ -186,6 +195,7 @@ function check(options: FitOptions<HostTree, HostTree, TensorTree>): Omit<Traine
     onInspect: options.onInspect,
     weights: options.weights,
     strict: options.strict ?? true,
+    augment: options.augment ?? [],
     checkpoint: options.checkpoint,
     branch: options.branch,
     maxTimeMs: options.maxTimeMs,
@@ -193,6 +203,13 @@ function check(options: FitOptions<HostTree, HostTree, TensorTree>): Omit<Traine
     stopAt: options.stopAt,
     rollback: options.rollback === undefined ? undefined : { rateFactor: 0.5, times: 3, ...options.rollback },
   };
+}
+
+function checkPictures({ inputs }: Examples): void {
+  const { shape } = inputs instanceof HostArray ? inputs : { shape: [] };
+  if (shape.length === 3 || shape.length === 4) return;
+  const got = inputs instanceof HostArray ? formatAval(inputs.aval) : "a record of inputs";
+  throw new OptionError(`fit: got augment with ${got}; expected pictures [N, C, H, W] or [N, H, W].`, "augment");
 }
 
 /** Starts in the next microtask, so that whoever iterates is known by then. */

@@ -3,10 +3,12 @@ import { runFunction } from "../compile/run-function.ts";
 import { compileStep, type Inspect, type Step, type StepContext, type StepResult } from "../compile/step.ts";
 import type { HostArray } from "../core/host-array.ts";
 import { leavesOf, mapTree, unflatten, zipTrees } from "../core/tree.ts";
+import type { Augmentation } from "../nn/augment.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { SKIPPED } from "../optim/skip.ts";
 import type { Transform } from "../optim/transform.ts";
 import { valueAndGrad } from "../trace/grad.ts";
+import type { Key } from "../trace/random.ts";
 import { inPhase } from "../trace/trace.ts";
 import type { Examples as ExamplesOf } from "../trace/update-context.ts";
 import { batchAvals, type Examples, type HostTree, prepare, prepareTargets } from "./examples.ts";
@@ -75,6 +77,8 @@ export type TrainingOptions = {
   readonly state: TrainState;
   /** Resident beside the state; the step picks its batch by index. */
   readonly examples: Examples;
+  /** Of the pictures of each batch. */
+  readonly augment?: readonly Augmentation[];
   readonly batchSize: number;
   readonly seed: number;
   readonly run: { readonly stepsPerEpoch: number; readonly totalSteps: number };
@@ -89,14 +93,15 @@ export type TrainingOptions = {
 export async function compileTraining(options: TrainingOptions): Promise<MeasuringStep> {
   let shapes: Measured["shapes"] = {};
   const ruleMetrics = new Set<string>();
-  const { backend, store, task, optimizer, plateaus, state, examples, batchSize, seed, run } = options;
+  const { backend, store, task, optimizer, plateaus, state, examples, augment = [], batchSize, seed, run } = options;
   const step = await compileTrees(
     backend,
     (stateTensors, batch, ctx, data) => {
       const { params, buffers, optState } = stateTensors as Record<keyof TrainState, TensorTree>;
       const { indices } = batch as { indices: Tensor };
       const [x, y] = inPhase(indices, "sample", () => {
-        const [inputs, targets] = examples.windows ? cut(data, examples, indices) : pick(data, indices);
+        const [picked, targets] = examples.windows ? cut(data, examples, indices) : pick(data, indices);
+        const inputs = augmented(picked, augment, ctx.key);
         return [prepare(inputs, task.preparation), prepareTargets(targets)];
       });
       const forward = (p: TensorTree) => {
@@ -164,6 +169,15 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
     },
   );
   return { step, shapes, ruleMetrics: [...ruleMetrics] };
+}
+
+/** Pictures without channels get one for the while. */
+function augmented(inputs: TensorTree, augment: readonly Augmentation[], key: Key): TensorTree {
+  if (augment.length === 0) return inputs;
+  const given = inputs as Tensor;
+  const pictures = given.rank === 3 ? given.unsqueeze(1) : given;
+  const changed = augment.reduce((x, { apply }, i) => apply(x, key.fold("augment").fold(i)), pictures);
+  return given.rank === 3 ? changed.squeeze(1) : changed;
 }
 
 function pick(data: Traced, indices: Tensor): readonly [TensorTree, TensorTree] {

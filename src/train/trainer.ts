@@ -5,6 +5,7 @@ import { OptionError, TrainingError } from "../core/errors.ts";
 import type { HostArray } from "../core/host-array.ts";
 import { leavesOf } from "../core/tree.ts";
 import { epochOrder } from "../data/order.ts";
+import type { Augmentation } from "../nn/augment.ts";
 import { loadStateDict } from "../nn/state-dict.ts";
 import { SKIPPED } from "../optim/skip.ts";
 import type { Transform } from "../optim/transform.ts";
@@ -50,6 +51,7 @@ export type TrainerOptions = {
   readonly onInspect: Inspect | undefined;
   readonly weights: Weights | undefined;
   readonly strict: boolean;
+  readonly augment: readonly Augmentation[];
   readonly checkpoint: CheckpointOptions | undefined;
   /** Another run's checkpoint to go on from. */
   readonly branch: Checkpoint | undefined;
@@ -430,6 +432,7 @@ export class Trainer {
           plateaus,
           state,
           examples: train,
+          augment: this.options.augment,
           batchSize: length,
           seed,
           run,
@@ -481,6 +484,7 @@ export class Trainer {
         metrics: task.metrics.map(({ name }) => name),
         optimizer: optimizer.config,
         preprocessing: task.preparation,
+        ...(options.augment.length === 0 ? {} : { augment: options.augment.map(({ config }) => config) }),
         data: {
           name: nameOf(train),
           train: split.train.length,
@@ -519,6 +523,7 @@ export class Trainer {
         seed,
         validation: typeof validation === "number" ? validation : "given",
         metrics: task.metrics.map(({ name }) => name),
+        augment: this.options.augment.map(({ config }) => config),
       },
       free: { epochs, optimizer: optimizer.config, backend: backend.name },
     }) as RunIdentity;

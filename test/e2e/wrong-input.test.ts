@@ -58,6 +58,12 @@ const unwritable: Row[] = existsSync("/proc/self")
 test.each<Row>([
   ...unwritable,
   [
+    "an augmentation that there is not",
+    ["train", "./bars", "--augment", "flip, spin 3"],
+    USAGE,
+    /--augment: got "spin 3"; expected a list of flip, flipVertical, crop 4, cutout 8, brightness 0\.2\./,
+  ],
+  [
     "two flags that say the opposite",
     ["train", "./bars", "--reproducible", "--mode", "fast"],
     USAGE,

@@ -49,7 +49,7 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
     ...MLP,
     ...["--optimizer", "adamw", "--wrap", "ema decay=0.9", "--epochs", "6", "--early-stopping", "2"],
   ),
-  "CNN, batch norm, dropout, plateau": code("cnn-plateau"),
+  "CNN, batch norm, dropout, augmentation, plateau": code("cnn-plateau"),
   "CNN, batch norm, dropout, EMA, early stopping": code("cnn-ema-stopping"),
   "GPT on a text": cli(
     ...["book.txt", "--layers", "1", "--heads", "2", "--width", "16", "--block", "16", "--batch-size", "8"],

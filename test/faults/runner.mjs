@@ -2,7 +2,7 @@
 //   node runner.mjs <recipe> <folder of runs>
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { array, dataset, earlyStopping, nn, optim, schedule } from "../../dist/bundled/index.js";
+import { array, augment, dataset, earlyStopping, nn, optim, schedule } from "../../dist/bundled/index.js";
 import { fit } from "../../dist/bundled/index.node.js";
 
 const [recipe = "", out = ""] = process.argv.slice(2);
@@ -29,6 +29,7 @@ const cnn = () =>
 
 const recipes = {
   "cnn-plateau": {
+    augment: [augment.flip(), augment.crop(2), augment.cutout(3)],
     optimizer: optim.momentum(schedule.reduceOnPlateau(0.05, { factor: 0.5, patience: 1 })),
     metrics: [nn.accuracy()],
   },

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { wasmBackend } from "../../backends/wasm/index.ts";
 import { array, HostArray } from "../../core/host-array.ts";
 import { dataset } from "../../data/dataset.ts";
+import { type Augmentation, brightness, crop, cutout, flip } from "../../nn/augment.ts";
 import * as nn from "../../nn/index.ts";
 import * as optim from "../../optim/index.ts";
 import * as schedule from "../../optim/schedules/index.ts";
@@ -131,6 +132,54 @@ test("damaged checkpoints are named, and the newest good one is used", async () 
   expect((resumes[0] as { step: number }).step).toBeLessThan(Number(newest.slice(5, 13)));
   expect(killed.model).toEqual(whole.model);
   expect(timeless(killed.log)).toEqual(timeless(whole.log));
+});
+
+test("augmentation draws after a resume what it would have drawn, and validation sees none of it", async () => {
+  const pictures = dataset(
+    new HostArray(
+      "f32",
+      [50, 1, 4, 4],
+      Float32Array.from({ length: 800 }, (_, i) => ((i * 37) % 101) / 101),
+    ),
+    data.targets,
+  );
+  const options = (augment: readonly Augmentation[], rate = 0.05): Options => ({
+    train: pictures as never,
+    optimizer: optim.adam(rate),
+    augment,
+  });
+  const small = (sink: MemorySink, given: Options) =>
+    fit(nn.sequential(nn.flatten(), nn.linear(2)) as never, {
+      train: pictures as never,
+      validation: 10,
+      epochs: 3,
+      batchSize: 8,
+      loss: nn.crossEntropy() as never,
+      checkpoint: { everySteps: 4 },
+      sink,
+      ...(given as { optimizer: ReturnType<typeof optim.adam> }),
+    });
+  const made = [flip(), crop(1), cutout(2), brightness(0.2)];
+  const whole = new MemorySink();
+  await small(whole, options(made));
+  for (const killed of whole.copies) {
+    await small(killed, options(made));
+    expect(killed.model).toEqual(whole.model);
+    expect(timeless(killed.log)).toEqual(timeless(whole.log));
+  }
+  const plain = new MemorySink();
+  await small(plain, options([]));
+  expect(plain.model).not.toEqual(whole.model);
+  // Without updates, what is evaluated is the same with augmentation and without.
+  const losses = async (augment: readonly Augmentation[]) => {
+    const { history } = await small(new MemorySink(), options(augment, 0));
+    return history.map(({ train, validation }) => [train.loss, validation.loss]);
+  };
+  const [with_, without] = [await losses(made), await losses([])];
+  expect(with_.map(([, validation]) => validation)).toEqual(without.map(([, validation]) => validation));
+  expect(with_.map(([train]) => train)).not.toEqual(without.map(([train]) => train));
+  const again = whole.killed();
+  await expect(Promise.resolve(small(again, options([flip()])))).rejects.toThrow(/augment\.0\.kind|augment\.1/);
 });
 
 describe("refuses what changed and says what", () => {
