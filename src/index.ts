@@ -14,6 +14,7 @@ export { simplify } from "./compile/simplify.ts";
 export type { Step, StepContext, StepCounts, StepOptions, StepResult } from "./compile/step.ts";
 export { type Aval, aval, type DType, type Shape } from "./core/dtype.ts";
 export {
+  CallbackError,
   DataError,
   DownhillError,
   MemoryError,

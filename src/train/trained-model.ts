@@ -3,6 +3,7 @@ import { type Aval, formatAval, sameShape } from "../core/dtype.ts";
 import { OptionError, ShapeError } from "../core/errors.ts";
 import { HostArray } from "../core/host-array.ts";
 import { leavesOf, mapTree, type Tree } from "../core/tree.ts";
+import { Turns } from "../core/turns.ts";
 import type { Tokenizer } from "../data/tokenizer-config.ts";
 import type { AnyMetric, MetricState } from "../nn/metrics/metric.ts";
 import { withTies } from "../nn/state-dict.ts";
@@ -14,7 +15,6 @@ import type { Examples, HostTree } from "./examples.ts";
 import { encodeModel } from "./model-file.ts";
 import { classify, type Prediction, Predictor } from "./predictor.ts";
 import type { ModelState, Task, TensorTree } from "./task.ts";
-import { Turns } from "./turns.ts";
 
 export type TrainedParts = {
   readonly backend: Backend;

@@ -161,7 +161,8 @@ export class WorkerCrew implements Crew {
     null;
   private waiting = 0;
   private replies: Reply[] = [];
-  private lost: Error | null = null;
+  /** Why there is nobody to run anything. A text: an error would keep alive whatever stood on the stack. */
+  private lost: string | null = null;
 
   constructor(spawn: Spawn, memory: WebAssembly.Memory, threads: number) {
     this.threads = threads;
@@ -175,8 +176,8 @@ export class WorkerCrew implements Crew {
   }
 
   private fail(error: Error): void {
-    this.lost = new TrainingError(`worker: ${error.message}`);
-    this.finish()?.reject(this.lost);
+    this.lost = `worker: ${error.message}`;
+    this.finish()?.reject(new TrainingError(this.lost));
   }
 
   private finish(): typeof this.settle {
@@ -214,7 +215,7 @@ export class WorkerCrew implements Crew {
   }
 
   private order(order: Order): Promise<readonly Reply[]> {
-    if (this.lost) return Promise.reject(this.lost);
+    if (this.lost !== null) return Promise.reject(new TrainingError(this.lost));
     if (this.settle)
       return Promise.reject(new TrainingError("run: a call is still under way; await it before the next one."));
     this.waiting = this.threads;
@@ -229,8 +230,8 @@ export class WorkerCrew implements Crew {
   }
 
   async close(): Promise<void> {
-    this.lost ??= new TrainingError("run: the backend is closed.");
-    this.finish()?.reject(this.lost);
+    this.lost ??= "run: the backend is closed.";
+    this.finish()?.reject(new TrainingError(this.lost));
     await Promise.all(this.workers.map((worker) => worker.terminate()));
   }
 }

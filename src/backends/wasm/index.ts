@@ -18,6 +18,7 @@ import { formSweeps } from "../../compile/sweeps.ts";
 import { type Aval, bytesOf, formatAval, type HostData, sizeOf } from "../../core/dtype.ts";
 import { MemoryError, OptionError, ShapeError } from "../../core/errors.ts";
 import { newData } from "../../core/host-array.ts";
+import { Turns } from "../../core/turns.ts";
 import { type Input, PHASES, type Phase, type Program } from "../../ir/program.ts";
 import { ModuleBuilder } from "./asm/module.ts";
 import { type Crew, InlineCrew, type Marks, type Spawn, WorkerCrew } from "./crew.ts";
@@ -100,6 +101,8 @@ class WasmBackend implements Backend {
   readonly wide: boolean;
   readonly gemm: GemmRule | null;
   nextProgram = 0;
+  /** Several trainings may share a backend: their calls take turns. */
+  readonly turns: Turns = new Turns();
 
   constructor(options: WasmOptions, threads: number) {
     this.memory = new Memory(options.spawn !== undefined);
@@ -321,7 +324,11 @@ class WasmExecutable implements Executable {
     return `The step needs ${megabytes(bytes)} for a batch of ${batch}; try a batch of ${Math.min(fits, Math.floor(batch / 2))}.`;
   }
 
-  async run(steps: number, feeds: Feeds, options: RunOptions = {}): Promise<RunReport> {
+  run(steps: number, feeds: Feeds, options: RunOptions = {}): Promise<RunReport> {
+    return this.backend.turns.take(() => this.runNow(steps, feeds, options));
+  }
+
+  private async runNow(steps: number, feeds: Feeds, options: RunOptions): Promise<RunReport> {
     const results: Record<string, HostData> = {};
     for (const { path, length, aval } of this.results.slots) results[path] = newData(aval.dtype, length * steps);
     let marks: Marks = [];
