@@ -51,7 +51,11 @@ export {
   tokenizerFromConfig,
 } from "./data/tokenizer.ts";
 export { type BpeTrainingOptions, trainBpe } from "./data/tokenizer-training.ts";
+export { type Cifar, decodeCifar } from "./io/cifar.ts";
+export { type Csv, type CsvOptions, CsvReader, decodeCsv } from "./io/csv.ts";
 export { decodeIdx, encodeIdx } from "./io/idx.ts";
+export { decodeNpy, encodeNpy } from "./io/npy.ts";
+export { decodeNpz, encodeNpz } from "./io/npz.ts";
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./io/safetensors.ts";
 export { printProgram } from "./ir/print.ts";
 export type { Program } from "./ir/program.ts";

@@ -9,6 +9,7 @@ import { reasonOf } from "../node/file-store.ts";
 import { RunFolder } from "../node/run-folder.ts";
 import type { Checkpoint } from "../train/checkpoints/checkpoint.ts";
 import { namesOf, readCheckpoint } from "../train/checkpoints/keeper.ts";
+import { decodeEventLog } from "../train/event-log.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { MODEL_FILE } from "../train/load.ts";
 import type { RecordedLength } from "../train/time-budget.ts";
@@ -117,14 +118,15 @@ function lengthOf(events: readonly TrainEvent[]): RecordedLength | undefined {
   return plans.length === 0 || end === undefined ? undefined : { plans, end: end.step };
 }
 
-function readEvents(run: string): TrainEvent[] {
+function readEvents(run: string): readonly TrainEvent[] {
   const file = join(run, "events.jsonl");
+  let bytes: Uint8Array;
   try {
-    const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
-    return lines.map((line) => JSON.parse(line) as TrainEvent);
+    bytes = readFileSync(file);
   } catch (error) {
     throw new DataError(`reproduce: cannot read ${file}: ${reasonOf(error)}.`, file);
   }
+  return decodeEventLog(bytes, file).events;
 }
 
 /** An event as it repeats: without what the clock and the machine decide. */

@@ -43,3 +43,16 @@ declare function fetch(address: string): Promise<{
   readonly statusText: string;
   arrayBuffer(): Promise<ArrayBuffer>;
 }>;
+
+declare class DecompressionStream {
+  constructor(format: "deflate-raw");
+  readonly readable: {
+    getReader(): {
+      read(): Promise<
+        { readonly done: false; readonly value: Uint8Array } | { readonly done: true; readonly value?: undefined }
+      >;
+      cancel(): Promise<void>;
+    };
+  };
+  readonly writable: { getWriter(): { write(chunk: Uint8Array): Promise<void>; close(): Promise<void> } };
+}

@@ -2,6 +2,7 @@ import type { DType } from "../core/dtype.ts";
 import { DataError } from "../core/errors.ts";
 import { HostArray, newData } from "../core/host-array.ts";
 import { claimedBytes } from "./claimed-bytes.ts";
+import { halfToNumber } from "./half.ts";
 import { METADATA } from "./safetensors-writer.ts";
 
 /** Named arrays and notes, as a safetensors file holds them. */
@@ -42,15 +43,6 @@ const STORED_TYPES: ReadonlyMap<string, StoredType> = new Map<string, StoredType
 const asI32 = (value: number): number | undefined => ((value | 0) === value ? value : undefined);
 const asBool = (value: number): number | undefined => (value <= 1 ? value : undefined);
 
-/** IEEE 754 binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. */
-function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : Number.NaN;
-  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
-}
-
 const f32Word = new Float32Array(1);
 const u32Word = new Uint32Array(f32Word.buffer);
 
@@ -82,20 +74,28 @@ export function decodeSafetensors(
 ): Safetensors {
   // A plain view: of a Node Buffer, slice() would not copy.
   const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
-  const { header, dataStart } = readHeader(bytes, name, options.maxHeaderBytes ?? MAX_HEADER_BYTES);
+  const { header, text, dataStart } = readHeader(bytes, name, options.maxHeaderBytes ?? MAX_HEADER_BYTES);
+  // Looked for only here: a header may have very many names.
+  const fail: Fail = (key, what) => {
+    const place = 8 + offsetIn(text, JSON.stringify(key));
+    throw new DataError(`safetensors: ${name}, ${shorten(key)} ${what}`, `${name}, ${shorten(key)}, byte ${place}`);
+  };
   const entries: Entry[] = [];
   let metadata: Readonly<Record<string, string>> = {};
   for (const [key, value] of Object.entries(header)) {
-    if (key === METADATA) metadata = readMetadata(value, name);
-    else entries.push(readEntry(key, value, name));
+    if (key === METADATA) metadata = readMetadata(value, fail);
+    else entries.push(readEntry(key, value, fail));
   }
-  checkLayout(entries, bytes.length - dataStart, name);
+  checkLayout(entries, bytes.length - dataStart, name, fail);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const tensors = Object.fromEntries(
     entries.map((entry): [string, HostArray] => [entry.name, readArray(entry, bytes, view, dataStart, name)]),
   );
   return { tensors, metadata };
 }
+
+/** Throws, naming the entry of the header and its place. */
+type Fail = (key: string, what: string) => never;
 
 function readHeader(bytes: Uint8Array, name: string, maxHeaderBytes: number) {
   const fail = (text: string, at: number): never => {
@@ -122,7 +122,7 @@ function readHeader(bytes: Uint8Array, name: string, maxHeaderBytes: number) {
   } catch (error) {
     fail(`has a header that is not JSON: ${error instanceof Error ? error.message : String(error)}.`, 8);
   }
-  return { header: header as Readonly<Record<string, unknown>>, dataStart };
+  return { header: header as Readonly<Record<string, unknown>>, text, dataStart };
 }
 
 /** Offset of the first bracket past depth 3: `{"name":{"shape":[` is all the format nests, and a parser pays for each level. */
@@ -142,6 +142,14 @@ function firstTooDeep(text: Uint8Array): number | undefined {
   return undefined;
 }
 
+/** Where a text first stands among bytes; 0 where it is written otherwise, with escapes. */
+function offsetIn(bytes: Uint8Array, text: string): number {
+  const wanted = new TextEncoder().encode(text);
+  for (let at = bytes.indexOf(wanted[0] as number); at >= 0; at = bytes.indexOf(wanted[0] as number, at + 1))
+    if (wanted.every((byte, i) => bytes[at + i] === byte)) return at;
+  return 0;
+}
+
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
@@ -153,64 +161,49 @@ function shorten(value: unknown): string {
   return text.length <= 80 ? text : `${text.slice(0, 77)}...`;
 }
 
-function readMetadata(value: unknown, name: string): Readonly<Record<string, string>> {
+function readMetadata(value: unknown, fail: Fail): Readonly<Record<string, string>> {
   if (!isRecord(value) || Object.values(value).some((note) => typeof note !== "string"))
-    throw new DataError(`safetensors: ${name} has a ${METADATA} that is not an object of strings.`, name);
+    return fail(METADATA, "is not an object of strings.");
   return value as Readonly<Record<string, string>>;
 }
 
-function readEntry(key: string, value: unknown, name: string): Entry {
-  const where = `${name}, ${shorten(key)}`;
-  if (!isRecord(value))
-    throw new DataError(`safetensors: ${where} is not an object; expected dtype, shape and data_offsets.`, where);
+function readEntry(key: string, value: unknown, fail: Fail): Entry {
+  if (!isRecord(value)) return fail(key, "is not an object; expected dtype, shape and data_offsets.");
   const { dtype, shape, data_offsets: offsets } = value;
   const type = typeof dtype === "string" ? STORED_TYPES.get(dtype) : undefined;
   if (type === undefined)
-    throw new DataError(
-      `safetensors: ${where} has dtype ${shorten(dtype)}; expected one of ${[...STORED_TYPES.keys()].join(", ")}.`,
-      where,
-    );
+    return fail(key, `has dtype ${shorten(dtype)}; expected one of ${[...STORED_TYPES.keys()].join(", ")}.`);
   if (!Array.isArray(shape) || shape.length > MAX_RANK || !shape.every(isSize))
-    throw new DataError(
-      `safetensors: ${where} has shape ${shorten(shape)}; expected at most ${MAX_RANK} sizes, each >= 0.`,
-      where,
-    );
+    return fail(key, `has shape ${shorten(shape)}; expected at most ${MAX_RANK} sizes, each >= 0.`);
   const [begin, end] = Array.isArray(offsets) && offsets.length === 2 ? (offsets as unknown[]) : [];
   if (!isSize(begin) || !isSize(end) || end < begin)
-    throw new DataError(
-      `safetensors: ${where} has data_offsets ${shorten(offsets)}; expected [begin, end] with begin <= end.`,
-      where,
-    );
+    return fail(key, `has data_offsets ${shorten(offsets)}; expected [begin, end] with begin <= end.`);
   const claimed = claimedBytes(shape, type.bytes);
   if (claimed !== end - begin)
-    throw new DataError(
-      `safetensors: ${where} has data_offsets of ${end - begin} bytes; expected ${claimed ?? "more than 2^53"} for ${String(dtype)}[${shape}].`,
-      where,
+    return fail(
+      key,
+      `has data_offsets of ${end - begin} bytes; expected ${claimed ?? "more than 2^53"} for ${String(dtype)}[${shape}].`,
     );
   return { name: key, type, shape, begin, end };
 }
 
 /** The format leaves no gap and no overlap: in order of their offsets, arrays cover the data exactly. */
-function checkLayout(entries: readonly Entry[], dataBytes: number, name: string): void {
+function checkLayout(entries: readonly Entry[], dataBytes: number, name: string, fail: Fail): void {
   let covered = 0;
   for (const entry of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    const where = `${name}, ${shorten(entry.name)}`;
     if (entry.end > dataBytes)
-      throw new DataError(
-        `safetensors: ${where} ends at byte ${entry.end} of the data; expected at most ${dataBytes}. The file is truncated.`,
-        where,
-      );
+      fail(entry.name, `ends at byte ${entry.end} of the data; expected at most ${dataBytes}. The file is truncated.`);
     if (entry.begin !== covered)
-      throw new DataError(
-        `safetensors: ${where} begins at byte ${entry.begin} of the data; expected ${covered}. Arrays must not overlap or leave gaps.`,
-        where,
+      fail(
+        entry.name,
+        `begins at byte ${entry.begin} of the data; expected ${covered}. Arrays must not overlap or leave gaps.`,
       );
     covered = entry.end;
   }
   if (covered !== dataBytes)
     throw new DataError(
       `safetensors: ${name} has ${dataBytes} bytes of data; expected ${covered}. The file is longer than its header says.`,
-      name,
+      `${name}, byte ${covered} of the data`,
     );
 }
 
