@@ -13,6 +13,8 @@ import type { Preparation } from "./examples.ts";
 import type { AnyModel, ModelState, TensorTree } from "./task.ts";
 
 const FORMAT = "downhill.model.1";
+/** Of models inside of models. */
+const MAX_LEVELS = 200;
 
 /** What a model file says beside the weights. */
 export type ModelNotes = {
@@ -56,6 +58,8 @@ export function decodeModel(bytes: Uint8Array, file: string, kinds: LayerKinds =
   } catch {
     throw fail("has notes that are not JSON.");
   }
+  if (!isRecord(notes)) throw fail("has notes that are no object.");
+  if (isDeeper(notes, MAX_LEVELS)) throw fail(`has notes nested more than ${MAX_LEVELS} levels deep.`);
   const { model: config, loss, metrics, preparation, sample, classes, tokenizer } = notes;
   if (!isRecord(config) || typeof config.kind !== "string" || !isRecord(loss) || typeof loss.kind !== "string")
     throw fail("has no model or loss in its notes.");
@@ -106,12 +110,16 @@ const isMetrics = (value: unknown): value is readonly (string | LayerConfig)[] =
 const DTYPES = ["f32", "i32", "u8", "bool"];
 
 function isSample(value: unknown): value is Tree<Aval> {
+  if (!isRecord(value) && !Array.isArray(value)) return false;
+  const { dtype, shape } = value as Partial<Aval>;
+  if (typeof dtype === "string" && Array.isArray(shape))
+    return DTYPES.includes(dtype) && shape.every((size) => Number.isSafeInteger(size) && size > 0);
+  const children = Object.values(value);
+  return children.length > 0 && children.every(isSample);
+}
+
+/** Whether plain data has more levels than this: what reads it goes down level by level. */
+function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== "object" || value === null) return false;
-  const leaves = avalLeaves(value);
-  return (
-    leaves.length > 0 &&
-    leaves.every(
-      ([, { dtype, shape }]) => DTYPES.includes(dtype) && shape.every((size) => Number.isSafeInteger(size) && size > 0),
-    )
-  );
+  return levels === 0 || Object.values(value).some((child) => isDeeper(child, levels - 1));
 }

@@ -2,6 +2,8 @@
  * Tables of the documentation that say what the code says: between `<!-- generated: NAME -->` and `<!-- /generated -->` stands what
  * `tables[NAME]` gives. `npm run docs` rewrites them.
  */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Argument, Command, Option } from "commander";
 import { program } from "../../src/cli/program.ts";
 import { recipeOf } from "../../src/cli/recipe.ts";
@@ -22,6 +24,7 @@ import { table as rules } from "../../src/optim/table.ts";
 import { Random } from "../../src/testing/random.ts";
 import type { Sample } from "../../src/testing/samples/sample.ts";
 import { samplePrimitives } from "../../src/testing/samples/table.ts";
+import { root } from "../built.ts";
 import { constantTable, derivativeTable } from "./derivatives.ts";
 import { layerTable } from "./layer-table.ts";
 import { code, markdownTable } from "./markdown.ts";
@@ -268,7 +271,44 @@ function hyperFlagTable(): string {
 /** A table from what the page has in its place: measurements are printed anew only where they no longer hold. */
 export type MakeTable = (current: string) => string | Promise<string>;
 
+const recorded = <T>(file: string): { readonly date: string; readonly node: string; readonly rows: readonly T[] } =>
+  JSON.parse(readFileSync(join(root, "docs", file), "utf8"));
+
+const count = (n: number): string => n.toLocaleString("en-US");
+
+function killTable(): string {
+  type Row = { recipe: string; kills: number; sessions: number; stepsRedone: number; moments: Record<string, number> };
+  const { date, node, rows } = recorded<Row>("faults.json");
+  const sum = (of: (row: Row) => number): number => rows.reduce((total, row) => total + of(row), 0);
+  const moments = Object.keys(rows[0]?.moments ?? {});
+  const line = (name: string, of: (pick: (row: Row) => number) => number): string[] => [
+    name,
+    count(of(({ kills }) => kills)),
+    ...moments.map((moment) => count(of((row) => row.moments[moment] ?? 0))),
+    count(of(({ sessions }) => sessions)),
+    count(of(({ stepsRedone }) => stepsRedone)),
+    "nothing",
+  ];
+  const table = markdownTable(
+    ["trained", "kills", ...moments, "sessions", "steps done again", "lost"],
+    [...rows.map((row) => line(row.recipe, (pick) => pick(row))), line("**all**", sum)],
+  );
+  return `Of ${date}, Node ${node.slice(1)}:\n\n${table}`;
+}
+
+function fuzzTable(): string {
+  type Row = Record<"target", string> &
+    Record<"files" | "refused" | "read" | "slowest ms" | "most KiB" | "factor", number>;
+  const { date, node, rows } = recorded<Row>("fuzz.json");
+  const names = ["files", "refused", "read", "slowest ms", "most KiB", "factor"] as const;
+  const cells = rows.map((row) => [row.target, ...names.map((name) => count(row[name]))]);
+  const total = rows.reduce((sum, { files }) => sum + files, 0);
+  return `Of ${date}, Node ${node.slice(1)}, ${count(total)} files:\n\n${markdownTable(["format", ...names], cells)}`;
+}
+
 export const tables: Readonly<Record<string, MakeTable>> = {
+  kills: killTable,
+  fuzz: fuzzTable,
   rules: () => ruleTable("rule"),
   transforms: () => ruleTable("transform"),
   wrappers: () => ruleTable("wrapper"),

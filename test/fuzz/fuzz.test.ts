@@ -11,7 +11,7 @@ const FILES = Number(process.env.DOWNHILL_FUZZ ?? 20_000);
 const SEED = Number(process.env.DOWNHILL_SEED ?? 1);
 const REPORT = process.env.DOWNHILL_FUZZ_REPORT;
 /** What reading may take beside the factor: messages, stacks, and what the engine sets aside at once. */
-const CONSTANT_BYTES = 2 ** 20;
+const CONSTANT_BYTES = 4 * 2 ** 20;
 const HANG_SECONDS = 30;
 
 const targets = await makeTargets();
