@@ -17,7 +17,8 @@ import type { RunSink } from "./run-sink.ts";
 import type { AnyModel, Task } from "./task.ts";
 import type { RecordedLength } from "./time-budget.ts";
 import type { TrainedModel } from "./trained-model.ts";
-import { type EpochEvent, type Rollback, Trainer, type TrainerOptions } from "./trainer.ts";
+import { type EpochEvent, Trainer } from "./trainer.ts";
+import type { Rollback, TrainerOptions } from "./trainer-options.ts";
 
 export type FitOptions<X extends HostTree, Y extends HostTree, Out extends TensorTree> = {
   /** A data set, or arrays of your own: `{ inputs, targets }`, each an array or a record of arrays. */

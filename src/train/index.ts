@@ -12,7 +12,8 @@ export {
   type TextModel,
 } from "./generate.ts";
 export type { LoadModelOptions } from "./load-model.ts";
+export { NonFiniteLossError } from "./non-finite-loss.ts";
 export type { Prediction } from "./predictor.ts";
 export type { RunSink } from "./run-sink.ts";
 export { TrainedModel } from "./trained-model.ts";
-export { type EpochEvent, NonFiniteLossError } from "./trainer.ts";
+export type { EpochEvent } from "./trainer.ts";

@@ -1,65 +1,36 @@
-import type { Backend, Store } from "../compile/backend.ts";
-import type { Inspect } from "../compile/step.ts";
+import type { Store } from "../compile/backend.ts";
 import { type HostData, sizeOf } from "../core/dtype.ts";
 import { OptionError, TrainingError } from "../core/errors.ts";
 import type { HostArray } from "../core/host-array.ts";
-import { leavesOf } from "../core/tree.ts";
 import { epochOrder } from "../data/order.ts";
-import type { Augmentation } from "../nn/augment.ts";
 import { loadStateDict } from "../nn/state-dict.ts";
 import { SKIPPED } from "../optim/skip.ts";
-import type { Transform } from "../optim/transform.ts";
 import { checkIndices } from "./check-indices.ts";
-import { type Checkpoint, checkpointName, type Parent } from "./checkpoints/checkpoint.ts";
+import { type Checkpoint, checkpointName } from "./checkpoints/checkpoint.ts";
 import type { RunIdentity } from "./checkpoints/identity.ts";
-import type { CheckpointOptions, CheckpointPolicy } from "./checkpoints/policy.ts";
+import type { CheckpointPolicy } from "./checkpoints/policy.ts";
 import type { Recorder } from "./checkpoints/recorder.ts";
+import { identityOf, parentOf, startEvent } from "./describe-run.ts";
 import type { NonFiniteOrigin } from "./diagnosis/non-finite.ts";
 import { Emitter } from "./emitter.ts";
 import { EvaluationWeights } from "./evaluation-weights.ts";
 import { Evaluator } from "./evaluator.ts";
-import type { Callback, Control, Metrics, ProgramSize, SkippedWeights, TrainEvent, Weights } from "./events.ts";
-import { type Examples, type HostTree, nameOf } from "./examples.ts";
+import type { Control, Metrics, ProgramSize, SkippedWeights, TrainEvent, Weights } from "./events.ts";
+import type { Examples, HostTree } from "./examples.ts";
+import { NonFiniteLossError } from "./non-finite-loss.ts";
 import { Pace } from "./pace.ts";
 import { PhaseTimer } from "./phase-times.ts";
 import { Plateaus } from "./plateaus.ts";
 import { type EpochEvent, Position } from "./position.ts";
 import { compileTraining, initOptimizer, type MeasuringStep, type TrainState } from "./programs.ts";
-import type { RunSink } from "./run-sink.ts";
 import { type SplitExamples, splitExamples } from "./split-examples.ts";
-import { initModel, type ModelState, type Task, Totals } from "./task.ts";
-import { type Budget, RecordedBudget, type RecordedLength, TimeBudget } from "./time-budget.ts";
+import { initModel, type ModelState, Totals } from "./task.ts";
+import { type Budget, RecordedBudget, TimeBudget } from "./time-budget.ts";
 import { sampleOf, TrainedModel } from "./trained-model.ts";
+import type { TrainerOptions } from "./trainer-options.ts";
 import { yieldToHost } from "./yield-to-host.ts";
 
 export type { EpochEvent } from "./position.ts";
-
-/** `fit`'s options without their types, checked and complete. */
-export type TrainerOptions = {
-  readonly backend: Backend;
-  readonly task: Task;
-  readonly optimizer: Transform;
-  readonly train: Examples;
-  readonly validation: number | Examples;
-  readonly epochs: number;
-  readonly batchSize: number;
-  readonly seed: number;
-  readonly name: string;
-  readonly callbacks: readonly Callback[];
-  readonly signal: AbortSignal | undefined;
-  readonly sink: RunSink | undefined;
-  readonly onInspect: Inspect | undefined;
-  readonly weights: Weights | undefined;
-  readonly strict: boolean;
-  readonly augment: readonly Augmentation[];
-  readonly checkpoint: CheckpointOptions | undefined;
-  /** Another run's checkpoint to go on from. */
-  readonly branch: Checkpoint | undefined;
-  readonly maxTimeMs: number | undefined;
-  readonly length: RecordedLength | undefined;
-  readonly stopAt: number | undefined;
-  readonly rollback: Rollback | undefined;
-};
 
 type Recording = Pick<typeof import("./checkpoints/recorder.ts"), "Recorder" | "dataFingerprint" | "kernelsOf"> & {
   readonly policy: CheckpointPolicy;
@@ -68,40 +39,12 @@ type Recording = Pick<typeof import("./checkpoints/recorder.ts"), "Recorder" | "
 type Found = { readonly checkpoint: Checkpoint | undefined; readonly damaged: readonly string[] };
 const NOTHING: Found = { checkpoint: undefined, damaged: [] };
 
-export type Rollback = { readonly rateFactor: number; readonly times: number };
-
-/** A non-finite loss: that step did not commit. `weights` are the last that are finite throughout. */
-export class NonFiniteLossError extends TrainingError {
-  readonly step: number;
-  readonly epoch: number;
-  readonly rate: number | undefined;
-  readonly weights: Weights;
-  /** What was not finite first; undefined where that could not be found. */
-  readonly origin: NonFiniteOrigin | undefined;
-
-  constructor(message: string, at: Pick<NonFiniteLossError, "step" | "epoch" | "rate" | "weights" | "origin">) {
-    super(message, `step ${at.step}`);
-    this.step = at.step;
-    this.epoch = at.epoch;
-    this.rate = at.rate;
-    this.weights = at.weights;
-    this.origin = at.origin;
-  }
-}
-
 /** One step in this many is instrumented. */
 const TIMED_EVERY = 64;
 /** The first steps of an epoch may still wait for the engine's compiler. */
 const TIMED_FROM = 16;
 const RATE = "rate";
 const isRate = (hyper: string): boolean => hyper === RATE || hyper.endsWith(`.${RATE}`);
-
-/** As a file gives it back: without what is undefined. */
-const plainData = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
-
-function parentOf({ run, step }: Checkpoint): Parent {
-  return { run, step, checkpoint: checkpointName(step) };
-}
 
 type FailedStep = { readonly program: MeasuringStep; readonly rows: Int32Array };
 type Compiled = { readonly full: MeasuringStep | undefined; readonly tail: MeasuringStep | undefined };
@@ -213,11 +156,13 @@ export class Trainer {
     const split = splitExamples(options.train, options.validation, options.seed);
     const state = await this.init(split.train.length);
     const evaluator = await this.compile(state, split);
-    const identity = recording && this.identity(split, recording.dataFingerprint);
+    const identity = recording && identityOf(options, split, recording.dataFingerprint);
     const found = recording && identity ? await this.find(recording, identity) : NOTHING;
     const { sink } = options;
+    const { peakBytes, sizes: programs, skipped } = this;
+    const start = startEvent(options, { state, split, identity, peakBytes, programs, skipped });
     if (sink?.resumes) await sink.resume?.(found.checkpoint?.events ?? 0);
-    return { split, evaluator, start: this.startEvent(state, split, identity), found };
+    return { split, evaluator, start, found };
   }
 
   /** Tells everyone of the end and saves the model, whatever fails. Answers the first error of all. */
@@ -467,66 +412,6 @@ export class Trainer {
 
   private steps(): readonly MeasuringStep["step"][] {
     return [this.programs.full, this.programs.tail].flatMap((program) => program?.step ?? []);
-  }
-
-  private startEvent(state: TrainState, split: SplitExamples, identity: RunIdentity | undefined): TrainEvent {
-    const { options } = this;
-    const { task, optimizer, train, epochs, seed } = options;
-    const batchSize = Math.min(options.batchSize, split.train.length);
-    const stepsPerEpoch = Math.ceil(split.train.length / batchSize);
-    return {
-      type: "start",
-      time: Date.now(),
-      run: options.name,
-      config: {
-        model: task.model.config,
-        loss: task.loss.config,
-        metrics: task.metrics.map(({ name }) => name),
-        optimizer: optimizer.config,
-        preprocessing: task.preparation,
-        ...(options.augment.length === 0 ? {} : { augment: options.augment.map(({ config }) => config) }),
-        data: {
-          name: nameOf(train),
-          train: split.train.length,
-          validation: split.validation?.count ?? 0,
-          ...(identity === undefined ? {} : { fingerprint: identity.data.fingerprint }),
-        },
-        epochs,
-        batchSize,
-        seed,
-        backend: options.backend.name,
-        ...(options.backend.notes?.length ? { backendNotes: options.backend.notes } : {}),
-      },
-      totalSteps: stepsPerEpoch * epochs,
-      stepsPerEpoch,
-      parameters: leavesOf<HostArray>(state.params).reduce((sum, [, leaf]) => sum + leaf.data.length, 0),
-      peakBytes: this.peakBytes,
-      programs: this.sizes,
-      ...(this.skipped === undefined ? {} : { weights: this.skipped }),
-      ...(options.branch === undefined ? {} : { parent: parentOf(options.branch) }),
-    };
-  }
-
-  /** What a later session must find unchanged, and what it may change. */
-  private identity(split: SplitExamples, dataFingerprint: (examples: Examples) => string): RunIdentity {
-    const { task, optimizer, train, validation, epochs, batchSize, seed, backend } = this.options;
-    const held = split.validation;
-    return plainData({
-      task: { model: task.model.config, loss: task.loss.config, preprocessing: task.preparation },
-      data: {
-        samples: split.train.length + (held?.examples === train ? held.count : 0),
-        fingerprint: dataFingerprint(train),
-        ...(typeof validation === "number" ? {} : { validation: dataFingerprint(validation) }),
-      },
-      order: {
-        batchSize,
-        seed,
-        validation: typeof validation === "number" ? validation : "given",
-        metrics: task.metrics.map(({ name }) => name),
-        augment: this.options.augment.map(({ config }) => config),
-      },
-      free: { epochs, optimizer: optimizer.config, backend: backend.name },
-    }) as RunIdentity;
   }
 
   /** What is left of a pass over the training samples, and its evaluation; undefined when it was stopped before its end. */

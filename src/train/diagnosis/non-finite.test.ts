@@ -5,7 +5,7 @@ import * as nn from "../../nn/index.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import * as optim from "../../optim/index.ts";
 import { fitWith } from "../fit.ts";
-import { NonFiniteLossError } from "../trainer.ts";
+import { NonFiniteLossError } from "../non-finite-loss.ts";
 import type { NonFiniteOrigin } from "./non-finite.ts";
 
 const fit = fitWith(() => wasmBackend());
