@@ -105,6 +105,7 @@ export async function trainText(
     sayStopped(screen, sink, { done: run.history.length, of: shownEpochs(recipe) });
     return interrupts.exitCode;
   }
+  if (run.stopReason !== undefined) screen.line(`Stopped early: ${run.stopReason}`);
   const last = run.history.at(-1);
   screen.line();
   if (last?.validation.loss !== undefined)

@@ -93,6 +93,7 @@ export async function trainRecipe(screen: Screen, recipe: Recipe, session: Sessi
     await run.close();
     return 0;
   }
+  if (run.stopReason !== undefined) screen.line(`Stopped early: ${run.stopReason}`);
   const { loss, accuracy } = await run.test(data.test);
   const images = formatCount(sampleCount(data.test));
   screen.line();

@@ -106,6 +106,35 @@ describe("downhill branch", () => {
   });
 });
 
+test("--early-stopping goes back to the best weights, and resuming changes nothing", async () => {
+  const flags = [
+    "train",
+    "./bars",
+    ...QUICK,
+    "--lr",
+    "0.05",
+    "--epochs",
+    "30",
+    "--early-stopping",
+    "1",
+    "--out",
+    "early",
+  ];
+  const { stdout, stderr, code } = await downhill(folder, ...flags);
+  expect([stderr, code]).toEqual(["", 0]);
+  expect(stdout).toContain("Stopped early: validation loss has not improved for 1 epoch\n");
+  const run = only("early");
+  const losses = eventsOf(run).flatMap((event) => (event.type === "epoch" ? [event.validation.loss as number] : []));
+  const best = losses.indexOf(Math.min(...losses)) + 1;
+  expect(best).toBe(losses.length - 1);
+  const short = await train("early-short", "--lr", "0.05", "--epochs", String(best));
+  expect(modelOf(run).equals(modelOf(short))).toBe(true);
+  const before = timeless(eventsOf(run));
+  expect((await downhill(folder, "resume", run)).stderr).toBe("");
+  expect(timeless(eventsOf(run))).toEqual(before);
+  expect(modelOf(run).equals(modelOf(short))).toBe(true);
+});
+
 test("--max-time ends about then, with the schedule at its end", async () => {
   const run = await train("timed", "--max-time", "3s", "--epochs", "2", "--schedule", "linear");
   const events = eventsOf(run);

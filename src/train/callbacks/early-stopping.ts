@@ -58,7 +58,7 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback<Earl
       return;
     }
     wait++;
-    if (wait >= patience) control.stop(`${of} ${metric} has not improved for ${wait} epochs`);
+    if (wait >= patience) control.stop(`${of} ${metric} has not improved for ${wait} epoch${wait === 1 ? "" : "s"}`);
   }
 
   return {
