@@ -1,6 +1,6 @@
 /** What the tests of runs that outlive their page do in the browser. All else comes in as `downhill`. */
 import type * as Downhill from "../../src/index.web.ts";
-import { type Scenario, scenario } from "./scenarios.ts";
+import { type Library, type Scenario, scenario } from "./scenarios.ts";
 
 type Web = typeof Downhill;
 export type Place = { readonly name: string; readonly storage: Downhill.StorageKind };
@@ -30,10 +30,29 @@ declare global {
   var trainingState: "opened" | "stepping" | "writing" | undefined;
 }
 
+/** The training itself, in Node too. */
+export function trainOn(
+  downhill: Library,
+  { which }: Pick<Session, "which">,
+  sink: Downhill.RunSink,
+  watch: Downhill.Callback,
+  signal?: AbortSignal,
+): PromiseLike<Downhill.Run<Downhill.HostArray, Downhill.HostArray>> {
+  const { model, options } = scenario(downhill, which);
+  return downhill.fit(model, {
+    ...options,
+    epochs: 4,
+    threads: 2,
+    sink,
+    checkpoint: { everySteps: 3, everyEpochs: 1, last: 2, best: 1 },
+    callbacks: [watch],
+    ...(signal && { signal }),
+  });
+}
+
 /** Starts the training that a run keeps, or goes on with it, and trains to the end. */
 export async function trainKept(downhill: Web, session: Session): Promise<Kept> {
-  const { which, name, storage, pauseMs = 0, stopAt = Infinity } = session;
-  const { model, options } = scenario(downhill, which);
+  const { name, storage, pauseMs = 0, stopAt = Infinity } = session;
   const kept = await downhill.openRun(name, { storage });
   const stopping = new AbortController();
   let resumedAt: number | undefined;
@@ -49,15 +68,7 @@ export async function trainKept(downhill: Web, session: Session): Promise<Kept> 
     },
   };
   globalThis.trainingState = "opened";
-  const run = await downhill.fit(model, {
-    ...options,
-    epochs: 4,
-    threads: 2,
-    sink: kept.sink,
-    checkpoint: { everySteps: 3, everyEpochs: 1, last: 2, best: 1 },
-    callbacks: [watch],
-    signal: stopping.signal,
-  });
+  const run = await trainOn(downhill, session, kept.sink, watch, stopping.signal);
   const weights = await digest(await run.toBytes());
   await run.close();
   return {
@@ -124,6 +135,17 @@ export async function rawFiles(name: string): Promise<Readonly<Record<string, nu
   return found;
 }
 
+/** What a page leaves, as text that another host reads. */
+export async function exported({ openRun }: Web, { name, storage }: Place): Promise<Record<string, string>> {
+  const { checkpoints } = await openRun(name, { storage });
+  const files: Record<string, string> = {};
+  for (const file of await checkpoints.list()) {
+    const bytes = await checkpoints.read(file);
+    files[file] = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  }
+  return files;
+}
+
 /** Changes a byte of the newest checkpoint where it is stored. Answers its name. */
 export async function damageNewest({ openRun }: Web, { name, storage }: Place): Promise<string> {
   const { checkpoints } = await openRun(name, { storage });
@@ -134,7 +156,7 @@ export async function damageNewest({ openRun }: Web, { name, storage }: Place): 
   return newest;
 }
 
-async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+export async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return [...hash].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -4,12 +4,15 @@ import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import * as node from "../../src/index.node.ts";
 import type { StorageKind } from "../../src/index.web.ts";
-import { timeless } from "../../src/train/checkpoints/memory-sink.ts";
+import { MemorySink, timeless } from "../../src/train/checkpoints/memory-sink.ts";
 import { requireBuilt, root } from "../built.ts";
 import { findChromium, openProfile } from "./chromium.ts";
 import {
   damageNewest,
+  digest,
+  exported,
   type Kept,
   type Place,
   rawFiles,
@@ -17,6 +20,7 @@ import {
   stayInWrite,
   testKept,
   trainKept,
+  trainOn,
 } from "./run-scenarios.ts";
 import type { Scenario } from "./scenarios.ts";
 import { type Server, serve } from "./serve.ts";
@@ -195,6 +199,11 @@ describe.skipIf(chromium === undefined)("a run that outlives its page", () => {
     const [first, second] = [await visit(), await visit()];
     first.train({ ...session, pauseMs: 50 }).catch(() => undefined);
     await first.reaches("stepping");
+    const seen = timeless(
+      await second.run(`downhill.openRun("${session.name}", { storage: "${storage}" }).then((run) => run.events())`),
+    );
+    expect(seen.length).toBeGreaterThan(0);
+    expect(seen).toEqual(timeless(whole.get(storage)?.events.slice(0, seen.length) ?? []));
     const refused = `run: ${storage}:${session.name} is being trained by another page, worker or call; expected one at a time.`;
     await expect(second.train(session)).rejects.toThrow(refused);
     const remove = `downhill.openRun("${session.name}", { storage: "${storage}" }).then((run) => run.remove())`;
@@ -230,6 +239,51 @@ describe.skipIf(chromium === undefined)("a run that outlives its page", () => {
     expect(`step-${String(found.resumedAt).padStart(8, "0")}.safetensors`).toBe([...left].sort().at(-1));
     expectWhole(found, storage);
     own.close();
+  });
+
+  test("a worker of the page's own may be ended at any moment", async () => {
+    const { page, train } = await visit();
+    const session = { ...newRun("opfs"), which: "cnn" } as const;
+    for (let i = 0; i < 2; i++)
+      await page.evaluate(`new Promise((resolve, reject) => {
+        const code = \`
+          import * as downhill from "\${origin}/bundle/index.web.js";
+          import { ${trainKept.name} } from "\${origin}/test/browser/run-scenarios.ts";
+          setInterval(() => postMessage(globalThis.trainingState), 20);
+          ${trainKept.name}(downhill, ${JSON.stringify({ ...session, pauseMs: 60 })}).then(() => postMessage("ended"), ({ message }) => postMessage(message));\`;
+        const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })), { type: "module" });
+        worker.onerror = ({ message }) => reject(new Error(message));
+        worker.onmessage = ({ data }) => {
+          if (data === "stepping") setTimeout(() => resolve(worker.terminate()), 400);
+          else if (data !== undefined && data !== "opened") reject(new Error(data));
+        };
+      })`);
+    const found = await train(session);
+    expect(found.resumedAt).toBeGreaterThanOrEqual(0);
+    expectWhole(found, session.storage);
+  });
+
+  test.each(STORAGES)("what a page left in %s, Node goes on with, bit for bit", async (storage, which) => {
+    const { run, train } = await visit();
+    const session = { ...newRun(storage), which };
+    const { events } = await train({ ...session, stopAt: 20 });
+    const files = await run<Record<string, string>>(`scenarios.${exported.name}(downhill, ${JSON.stringify(session)})`);
+    const sink = new MemorySink();
+    sink.resumes = true;
+    sink.log = [...events];
+    for (const [name, text] of Object.entries(files)) sink.files.set(name, Buffer.from(text, "latin1"));
+    let resumedAt = 0;
+    const found = await trainOn(node, session, sink, {
+      name: "watch",
+      on(event) {
+        if (event.type === "resume") resumedAt = event.step;
+      },
+    });
+    expect(resumedAt).toBeGreaterThanOrEqual(20);
+    const { weights, history } = whole.get(storage) as Kept;
+    expect(await digest(await found.toBytes())).toBe(weights);
+    await found.close();
+    expect(timeless(found.history)).toEqual(timeless(history));
   });
 
   test("a browser that crashes loses nothing in either storage", async () => {
