@@ -124,7 +124,7 @@ describe.skipIf(chromium === undefined)("in Chromium", () => {
       threads: 3,
       callbacks: [{ name: "fails", on({ type }) { if (type === "step") throw new Error("no more"); } }],
     }).then(() => "none", ({ message }) => message)`;
-    expect(await run(failing)).toBe("no more");
+    expect(await run(failing)).toBe('callback fails: threw at the event "step" of step 1: no more');
     await expect.poll(() => page.workers().length).toBe(0);
     expect(await run("downhill.webBackend({ threads: 3 }).workers")).toBe(3);
     await expect.poll(() => page.workers().length).toBe(3);
