@@ -44,7 +44,11 @@ const checkpointsOf = (run: string): string[] =>
     .sort()
     .map((name) => join(folder, run, "checkpoints", name));
 
+/** Long enough that a signal finds it at work. */
+const LONG = [...FLAGS, "--epochs", "24"];
+
 let whole: unknown;
+let wholeLong: unknown;
 /** A run that was stopped in the middle, as a folder to copy. */
 let stopped = "";
 beforeAll(async () => {
@@ -53,6 +57,8 @@ beforeAll(async () => {
   const { stderr } = await downhill(folder, "train", ...FLAGS, "--out", "whole");
   expect(stderr).toBe("");
   whole = resultOf(only("whole"));
+  await downhill(folder, "train", ...LONG, "--out", "whole-long");
+  wholeLong = resultOf(only("whole-long"));
   const running = start(folder, "train", ...FLAGS, "--out", "stopped");
   await running.printed(/^epoch 2/m);
   running.process.kill("SIGKILL");
@@ -67,10 +73,10 @@ function copyOfStopped(): string {
   return run;
 }
 
-async function resumesWhole(run: string): Promise<string> {
+async function resumesWhole(run: string, expected = whole): Promise<string> {
   const { stdout, stderr, code } = await downhill(folder, "resume", run);
   expect([stderr, code]).toEqual(["", 0]);
-  expect(resultOf(run)).toEqual(whole);
+  expect(resultOf(run)).toEqual(expected);
   return stdout;
 }
 
@@ -194,7 +200,7 @@ describe("signals", () => {
     ["SIGTERM", 143],
   ] as const)("%s: a checkpoint, then the end; resumed, it ends like the uninterrupted run", async (signal, exit) => {
     const out = `stop${signal}`;
-    const running = start(folder, "train", ...FLAGS, "--out", out);
+    const running = start(folder, "train", ...LONG, "--out", out);
     await running.printed(/^epoch 1/m);
     running.process.kill(signal);
     const { stdout, code } = await running.outcome;
@@ -204,17 +210,17 @@ describe("signals", () => {
     const steps = linesOf(run).flatMap((line) => /^\{"type":"step","step":(\d+)/.exec(line)?.[1] ?? []);
     const newest = checkpointsOf(run).at(-1) ?? "";
     expect(newest).toContain(`step-${String(steps.at(-1)).padStart(8, "0")}`);
-    await resumesWhole(run);
+    await resumesWhole(run, wholeLong);
   });
 
   test("SIGINT twice ends at once; resumed, it ends like the uninterrupted run", async () => {
-    const running = start(folder, "train", ...FLAGS, "--out", "twice");
+    const running = start(folder, "train", ...LONG, "--out", "twice");
     await running.printed(/^epoch 1/m);
     running.process.kill("SIGINT");
     running.process.kill("SIGINT");
     const { code } = await running.outcome;
     expect(code).toBe(130);
-    await resumesWhole(only("twice"));
+    await resumesWhole(only("twice"), wholeLong);
   });
 });
 
