@@ -283,6 +283,7 @@ export class Trainer {
       this.restore(snapshot, false);
       this.position.rollbacks = { count, rateFactor };
       this.restoreHypers();
+      await this.recorder?.wentBack();
       const { step: to } = this.position;
       await this.emitter.emit({ type: "rollback", step: error.step, to, rateFactor, text: error.message });
       return "rolled back";

@@ -55,6 +55,15 @@ export class Keeper {
     return { checkpoint: newest, damaged };
   }
 
+  /** What was written after a step that training has gone back to. */
+  async removeAfter(step: number): Promise<void> {
+    for (const kept of [...this.kept.values()])
+      if (kept.step > step) {
+        await this.store.remove(kept.name);
+        this.kept.delete(kept.name);
+      }
+  }
+
   private note(name: string, { step, metrics, pinned }: Checkpoint): void {
     this.kept.set(name, { name, step, metrics: metrics ?? undefined, pinned });
   }

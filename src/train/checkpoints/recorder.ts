@@ -98,6 +98,11 @@ export class Recorder {
     this.lastStep = branch ? -1 : checkpoint.step;
   }
 
+  /** Once training has gone back: later checkpoints would be taken for the newest. */
+  async wentBack(): Promise<void> {
+    await this.keeper?.removeAfter(this.recorded.position.step);
+  }
+
   /** After the callbacks have seen the start. */
   loadCallbacks({ callbacks }: Checkpoint): void {
     const states = [...callbacks];

@@ -134,6 +134,44 @@ test("damaged checkpoints are named, and the newest good one is used", async () 
   expect(timeless(killed.log)).toEqual(timeless(whole.log));
 });
 
+test("a rollback after a loss that is not finite is repeated exactly, and forgets the checkpoints after it", async () => {
+  const run = (sink: MemorySink) =>
+    fit(nn.linear(1) as never, {
+      train: dataset(
+        data.inputs,
+        new HostArray(
+          "f32",
+          [50, 1],
+          Float32Array.from({ length: 50 }, (_, i) => (i % 5) / 5),
+        ),
+      ) as never,
+      epochs: 12,
+      batchSize: 10,
+      loss: nn.meanSquaredError() as never,
+      optimizer: optim.sgd(1e6),
+      rollback: { rateFactor: 1e-7, times: 1 },
+      checkpoint: { everySteps: 2, everyEpochs: 3, last: 2, best: 0 },
+      sink,
+    });
+  const whole = new MemorySink();
+  const { history } = await run(whole);
+  const rollbacks = whole.log.filter(({ type }) => type === "rollback");
+  expect(rollbacks).toHaveLength(1);
+  expect(history).toHaveLength(12);
+  expect(history.at(-1)?.train.loss).toBeLessThan(0.2);
+  expect([...whole.files.keys()].sort()).toEqual(["step-00000058.safetensors", "step-00000060.safetensors"]);
+  // Right after the rollback, the newest checkpoint is one of before the step that it went back to.
+  const { to } = rollbacks[0] as { to: number };
+  const after = whole.copies.find(({ log }) => log.some(({ type }) => type === "rollback")) as MemorySink;
+  for (const name of after.files.keys()) expect(Number(name.slice(5, 13))).toBeLessThanOrEqual(to);
+  for (const killed of whole.copies) {
+    await run(killed);
+    expect(timeless(killed.log)).toEqual(timeless(whole.log));
+    expect(killed.model).toEqual(whole.model);
+    expect([...killed.files.keys()].sort()).toEqual([...whole.files.keys()].sort());
+  }
+});
+
 test("augmentation draws after a resume what it would have drawn, and validation sees none of it", async () => {
   const pictures = dataset(
     new HostArray(
