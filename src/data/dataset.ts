@@ -2,6 +2,7 @@ import { formatAval } from "../core/dtype.ts";
 import { DataError } from "../core/errors.ts";
 import { fingerprintOf } from "../core/fingerprint.ts";
 import { HostArray, newData } from "../core/host-array.ts";
+import type { PictureForm } from "./picture-form.ts";
 import { checkPreprocessing, type Preprocessing } from "./preprocessing.ts";
 
 /**
@@ -18,6 +19,8 @@ export type Dataset = {
   /** Names of the classes where targets are labels; label i is `classes[i]`. */
   readonly classes?: readonly string[];
   readonly preprocessing: Preprocessing;
+  /** How pictures were made into inputs: saved with the model, which reads others the same way. */
+  readonly pictures?: PictureForm;
   /** Where it was read from: a folder, a package, an address. */
   readonly source?: string;
 };

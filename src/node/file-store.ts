@@ -22,16 +22,20 @@ function temporaryName(path: string): string {
 }
 
 /**
- * Writes a whole file or nothing: to a temporary name beside it, flushed to the disk, then renamed over `path`. A reader
+ * Writes a whole file (given at once or in pieces) or nothing: to a temporary name beside it, flushed to the disk, then renamed over `path`. A reader
  * sees the old file or the new one. Makes missing folders. Throws DataError naming the file; nothing is left behind.
  */
-export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: Uint8Array | string | Iterable<Uint8Array>,
+): Promise<void> {
   const temporary = temporaryName(path);
   try {
     await mkdir(dirname(path), { recursive: true });
     const file = await open(temporary, "wx");
     try {
-      await file.writeFile(content);
+      const pieces = typeof content === "string" || content instanceof Uint8Array ? [content] : content;
+      for (const piece of pieces) await file.writeFile(piece);
       await file.sync();
     } finally {
       await file.close();

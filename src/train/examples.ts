@@ -2,6 +2,7 @@ import { type Aval, formatAval } from "../core/dtype.ts";
 import { DataError } from "../core/errors.ts";
 import { array, type HostArray } from "../core/host-array.ts";
 import { leavesOf, mapTree, type Tree } from "../core/tree.ts";
+import type { PictureForm } from "../data/picture-form.ts";
 import type { Preprocessing } from "../data/preprocessing.ts";
 import type { Windows } from "../data/text.ts";
 import type { Tokenizer } from "../data/tokenizer-config.ts";
@@ -24,6 +25,8 @@ export type Examples<X extends HostTree = HostTree, Y extends HostTree = HostTre
   readonly windows?: Windows;
   /** What made the tokens of a text: saved with the model. */
   readonly tokenizer?: Tokenizer;
+  /** What made the inputs of pictures: saved with the model. */
+  readonly pictures?: PictureForm;
   readonly name?: string;
 };
 

@@ -1,6 +1,7 @@
 import type { Aval } from "../core/dtype.ts";
 import { DataError, DownhillError } from "../core/errors.ts";
 import type { Tree } from "../core/tree.ts";
+import { type PictureForm, readPictureForm } from "../data/picture-form.ts";
 import { readPreprocessing } from "../data/preprocessing.ts";
 import { tokenizerFromConfig } from "../data/tokenizer.ts";
 import type { Tokenizer, TokenizerConfig } from "../data/tokenizer-config.ts";
@@ -27,6 +28,7 @@ export type ModelNotes = {
   readonly sample: Tree<Aval>;
   readonly classes: readonly string[] | undefined;
   readonly tokenizer?: TokenizerConfig | undefined;
+  readonly pictures?: PictureForm | undefined;
 };
 
 export function encodeModel(weights: Weights, notes: ModelNotes): Uint8Array<ArrayBuffer> {
@@ -60,7 +62,7 @@ export function decodeModel(bytes: Uint8Array, file: string, kinds: LayerKinds =
   }
   if (!isRecord(notes)) throw fail("has notes that are no object.");
   if (isDeeper(notes, MAX_LEVELS)) throw fail(`has notes nested more than ${MAX_LEVELS} levels deep.`);
-  const { model: config, loss, metrics, preparation, sample, classes, tokenizer } = notes;
+  const { model: config, loss, metrics, preparation, sample, classes, tokenizer, pictures } = notes;
   if (!isRecord(config) || typeof config.kind !== "string" || !isRecord(loss) || typeof loss.kind !== "string")
     throw fail("has no model or loss in its notes.");
   if (!isSample(sample)) throw fail("has no types of its inputs in its notes.");
@@ -80,6 +82,7 @@ export function decodeModel(bytes: Uint8Array, file: string, kinds: LayerKinds =
       sample,
       classes,
       tokenizer: tokenizer === undefined ? undefined : tokenizerFromConfig(tokenizer as TokenizerConfig),
+      pictures: pictures === undefined ? undefined : readPictureForm(pictures, file),
       state: model.fromStateDict(tensors, batchOf(sample)),
     };
   } catch (error) {

@@ -4,6 +4,7 @@ import { OptionError, ShapeError } from "../core/errors.ts";
 import { HostArray } from "../core/host-array.ts";
 import { leavesOf, mapTree, type Tree } from "../core/tree.ts";
 import { Turns } from "../core/turns.ts";
+import type { PictureForm } from "../data/picture-form.ts";
 import type { Tokenizer } from "../data/tokenizer-config.ts";
 import type { AnyMetric, MetricState } from "../nn/metrics/metric.ts";
 import { withTies } from "../nn/state-dict.ts";
@@ -26,6 +27,7 @@ export type TrainedParts = {
   readonly sample: Tree<Aval>;
   readonly classes: readonly string[] | undefined;
   readonly tokenizer?: Tokenizer | undefined;
+  readonly pictures?: PictureForm | undefined;
   readonly maxBatch?: number;
 };
 
@@ -49,6 +51,8 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
   readonly classes: readonly string[] | undefined;
   /** What makes tokens of a text, where the model was trained on one. */
   readonly tokenizer: Tokenizer | undefined;
+  /** What makes inputs of pictures, where the model was trained on some. */
+  readonly pictures: PictureForm | undefined;
   /** Types of one sample's inputs, without the batch axis. */
   readonly sample: Tree<Aval>;
   readonly #parts: TrainedParts;
@@ -61,6 +65,7 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
     this.#parts = parts;
     this.classes = parts.classes;
     this.tokenizer = parts.tokenizer;
+    this.pictures = parts.pictures;
     this.sample = sample;
     this.#evaluator = evaluator ?? new Evaluator({ backend, store, task, state, maxBatch });
     this.#predictor = new Predictor({ backend, store, task, state, sample });
@@ -154,7 +159,7 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
 
   /** The model as the bytes of a safetensors file: weights by PyTorch's names, all else that `load` needs in its notes. */
   async toBytes(): Promise<Uint8Array<ArrayBuffer>> {
-    const { task, sample, classes, tokenizer } = this.#parts;
+    const { task, sample, classes, tokenizer, pictures } = this.#parts;
     return encodeModel(withTies(await this.weights(), task.model.layer.ties), {
       model: task.model.config,
       loss: task.loss.config,
@@ -163,6 +168,7 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
       sample,
       classes,
       tokenizer: tokenizer?.config,
+      pictures,
     });
   }
 
