@@ -14,7 +14,7 @@ type Listed = { readonly name: string; readonly read: Checkpoint | string };
 async function readAll(run: string): Promise<Listed[]> {
   if (!existsSync(join(run, "config.json")))
     throw new OptionError(`run: got ${run}, which has no config.json; expected the folder of a run.`, run);
-  const store = new CheckpointFolder(join(run, "checkpoints"));
+  const store = new CheckpointFolder(run);
   const names = await namesOf(store);
   return Promise.all(names.map(async (name) => ({ name, read: await readCheckpoint(store, name) })));
 }
@@ -56,7 +56,7 @@ export async function listCheckpoints(screen: Screen, run: string): Promise<void
   const best = bestIn(all)?.step;
   if (all.length === 0) screen.line(`${run} has no checkpoints: downhill resume starts over.`);
   for (const { name, read } of all) {
-    const size = formatBytes((await fileSize(join(run, "checkpoints", name))) ?? 0);
+    const size = formatBytes((await fileSize(new CheckpointFolder(run).fileOf(name))) ?? 0);
     if (typeof read === "string") {
       screen.line(`${name}  ${size.padStart(9)}  damaged: ${read}`);
       continue;

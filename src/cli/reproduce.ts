@@ -96,7 +96,7 @@ function partsOf({ settings, changes }: RunRecord): { settings: Given; until: nu
 
 /** The checkpoint that a branch began with. */
 async function startOf(run: string): Promise<Checkpoint> {
-  const store = new CheckpointFolder(join(run, "checkpoints"));
+  const store = new CheckpointFolder(run);
   for (const name of (await namesOf(store)).reverse()) {
     const read = await readCheckpoint(store, name);
     if (typeof read !== "string" && read.pinned) return read;

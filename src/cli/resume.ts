@@ -56,9 +56,9 @@ async function parentCheckpoint(
   run: string,
   parent: { readonly run: string; readonly checkpoint: string },
 ): Promise<Checkpoint | undefined> {
-  const own = await namesOf(new CheckpointFolder(join(run, "checkpoints")));
+  const own = await namesOf(new CheckpointFolder(run));
   if (own.length > 0) return undefined;
-  const read = await readCheckpoint(new CheckpointFolder(join(parent.run, "checkpoints")), parent.checkpoint);
+  const read = await readCheckpoint(new CheckpointFolder(parent.run), parent.checkpoint);
   if (typeof read !== "string") return read;
   throw new OptionError(`resume: ${run} has no checkpoint, and its parent's is gone: ${read}`, run);
 }

@@ -1,3 +1,4 @@
+import { joinBytes } from "../core/bytes.ts";
 import { DataError, OptionError } from "../core/errors.ts";
 import { bpeFromConfig } from "./tokenizer-bpe.ts";
 import type { Tokenizer, TokenizerConfig } from "./tokenizer-config.ts";
@@ -86,14 +87,7 @@ export function tokenizerFromConfig(config: TokenizerConfig): Tokenizer {
 
 /** The bytes that tokens stand for. */
 export function decodeBytes(tokenizer: Pick<Tokenizer, "bytesOf">, tokens: Iterable<number>): Uint8Array<ArrayBuffer> {
-  const parts = Array.from(tokens, (token) => tokenizer.bytesOf(token));
-  const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+  return joinBytes(Array.from(tokens, (token) => tokenizer.bytesOf(token)));
 }
 
 /** The text that tokens stand for; bytes that are no UTF-8 become U+FFFD. */

@@ -1,3 +1,4 @@
+import { joinBytes } from "../core/bytes.ts";
 import { DataError } from "../core/errors.ts";
 import type { HostArray } from "../core/host-array.ts";
 import { decodeNpy, encodeNpy } from "./npy.ts";
@@ -9,7 +10,7 @@ const END_BYTES = 22;
 const STORED = 0;
 const DEFLATED = 8;
 /** What deflate can make of a byte at most: a claim of more is a lie. */
-export const MAX_RATIO = 1032;
+const MAX_RATIO = 1032;
 const MAX_ENTRIES = 10_000;
 
 type Entry = {
@@ -147,13 +148,7 @@ async function inflate(bytes: Uint8Array, size: number, fail: (text: string) => 
     );
   }
   await written;
-  const out = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+  return joinBytes(parts);
 }
 
 const show = (name: string): string => JSON.stringify(name.length <= 60 ? name : `${name.slice(0, 57)}...`);
@@ -215,12 +210,5 @@ export function encodeNpz(arrays: Readonly<Record<string, HostArray>>): Uint8Arr
     true,
   );
   endView.setUint32(16, at, true);
-  const all = [...parts, ...directory, end];
-  const out = new Uint8Array(all.reduce((sum, { length }) => sum + length, 0));
-  let place = 0;
-  for (const part of all) {
-    out.set(part, place);
-    place += part.length;
-  }
-  return out;
+  return joinBytes([...parts, ...directory, end]);
 }

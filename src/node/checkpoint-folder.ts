@@ -4,13 +4,18 @@ import { DataError } from "../core/errors.ts";
 import type { CheckpointStore } from "../train/run-sink.ts";
 import { isMissing, reasonOf, removeTemporary, syncFolder, writeFileAtomic } from "./file-store.ts";
 
-/** Checkpoints as files of a folder, which is made with the first. */
+/** The checkpoints of a run's folder, as files of a folder in it, which is made with the first. */
 export class CheckpointFolder implements CheckpointStore {
   private readonly folder: string;
   private swept = false;
 
-  constructor(folder: string) {
-    this.folder = folder;
+  constructor(run: string) {
+    this.folder = join(run, "checkpoints");
+  }
+
+  /** Where a checkpoint is. */
+  fileOf(name: string): string {
+    return join(this.folder, name);
   }
 
   async list(): Promise<readonly string[]> {

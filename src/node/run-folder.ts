@@ -83,7 +83,7 @@ export class RunFolder implements RunSink {
   get checkpoints(): CheckpointStore {
     // The folder has its name when the first event has come.
     const opened = (): CheckpointFolder => {
-      this.store ??= new CheckpointFolder(join(this.opened("checkpoints"), "checkpoints"));
+      this.store ??= new CheckpointFolder(this.opened("checkpoints"));
       return this.store;
     };
     return {

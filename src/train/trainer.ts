@@ -1,5 +1,5 @@
 import type { Store } from "../compile/backend.ts";
-import { type HostData, sizeOf } from "../core/dtype.ts";
+import type { HostData } from "../core/dtype.ts";
 import { OptionError, TrainingError } from "../core/errors.ts";
 import type { HostArray } from "../core/host-array.ts";
 import { epochOrder } from "../data/order.ts";
@@ -9,24 +9,23 @@ import { checkIndices } from "./check-indices.ts";
 import { type Checkpoint, checkpointName } from "./checkpoints/checkpoint.ts";
 import type { RunIdentity } from "./checkpoints/identity.ts";
 import type { CheckpointPolicy } from "./checkpoints/policy.ts";
-import type { Recorder } from "./checkpoints/recorder.ts";
+import type { Found, Recorder } from "./checkpoints/recorder.ts";
 import { identityOf, parentOf, startEvent } from "./describe-run.ts";
 import type { NonFiniteOrigin } from "./diagnosis/non-finite.ts";
 import { Emitter } from "./emitter.ts";
-import { EvaluationWeights } from "./evaluation-weights.ts";
-import { Evaluator } from "./evaluator.ts";
-import type { Control, Metrics, ProgramSize, SkippedWeights, TrainEvent, Weights } from "./events.ts";
+import type { Control, Metrics, SkippedWeights, TrainEvent, Weights } from "./events.ts";
 import type { Examples, HostTree } from "./examples.ts";
 import { NonFiniteLossError } from "./non-finite-loss.ts";
 import { Pace } from "./pace.ts";
 import { PhaseTimer } from "./phase-times.ts";
 import { Plateaus } from "./plateaus.ts";
 import { type EpochEvent, Position } from "./position.ts";
-import { compileTraining, initOptimizer, type MeasuringStep, type TrainState } from "./programs.ts";
+import { initOptimizer, type MeasuringStep, type TrainState } from "./programs.ts";
+import { compileRun, type RunPrograms } from "./run-programs.ts";
 import { type SplitExamples, splitExamples } from "./split-examples.ts";
 import { initModel, type ModelState, Totals } from "./task.ts";
 import { type Budget, RecordedBudget, TimeBudget } from "./time-budget.ts";
-import { sampleOf, TrainedModel } from "./trained-model.ts";
+import type { TrainedModel } from "./trained-model.ts";
 import type { TrainerOptions } from "./trainer-options.ts";
 import { yieldToHost } from "./yield-to-host.ts";
 
@@ -36,7 +35,6 @@ type Recording = Pick<typeof import("./checkpoints/recorder.ts"), "Recorder" | "
   readonly policy: CheckpointPolicy;
 };
 
-type Found = { readonly checkpoint: Checkpoint | undefined; readonly damaged: readonly string[] };
 const NOTHING: Found = { checkpoint: undefined, damaged: [] };
 
 /** One step in this many is instrumented. */
@@ -47,29 +45,22 @@ const RATE = "rate";
 const isRate = (hyper: string): boolean => hyper === RATE || hyper.endsWith(`.${RATE}`);
 
 type FailedStep = { readonly program: MeasuringStep; readonly rows: Int32Array };
-type Compiled = { readonly full: MeasuringStep | undefined; readonly tail: MeasuringStep | undefined };
 
 /** Runs one training from its options to its end: events out, decisions back in. */
 export class Trainer {
-  /** Bytes of all programs' arenas together with what lives in the store. */
-  peakBytes = 0;
   private readonly options: TrainerOptions;
   private readonly store: Store;
   private readonly position: Position;
   private readonly emitter: Emitter;
   private readonly plateaus = new Plateaus();
-  private readonly sizes: ProgramSize[] = [];
   private readonly pace = new Pace();
   /** What schedules take for the run's length; a time budget changes it. */
   private readonly length = { stepsPerEpoch: 0, totalSteps: 0 };
   private nominalSteps = 0;
   private readonly budget: Budget | undefined;
-  private programs: Compiled = { full: undefined, tail: undefined };
-  private trained: TrainedModel | undefined;
-  private evaluated: EvaluationWeights | undefined;
+  private programs: RunPrograms | undefined;
   private skipped: SkippedWeights | undefined;
   private recorder: Recorder | undefined;
-  private kernelsOf: Recording["kernelsOf"] | undefined;
   private interruption: string | undefined;
   private lastGood: Weights = {};
   /** What a rollback goes back to. */
@@ -88,7 +79,7 @@ export class Trainer {
       setHyper: (name, value) => this.setHyper(name, value),
       weights: () => this.weights(),
       outputs: async (inputs) => {
-        await this.evaluated?.refresh();
+        await this.programs?.evaluated.refresh();
         return this.model.outputs(inputs);
       },
       setWeights: (weights) => this.setWeights(weights),
@@ -97,8 +88,17 @@ export class Trainer {
   }
 
   get model(): TrainedModel {
-    if (this.trained === undefined) throw new TrainingError("fit: the model is not there before training starts.");
-    return this.trained;
+    return this.compiled.trained;
+  }
+
+  /** Bytes of all programs' arenas together with what lives in the store. */
+  get peakBytes(): number {
+    return this.compiled.peakBytes;
+  }
+
+  private get compiled(): RunPrograms {
+    if (this.programs === undefined) throw new TrainingError("fit: the model is not there before training starts.");
+    return this.programs;
   }
 
   get history(): readonly EpochEvent[] {
@@ -119,7 +119,7 @@ export class Trainer {
     const { position } = this;
     const { sink } = this.options;
     await sink?.open?.();
-    const { split, evaluator, start, found } = await this.prepare().catch(async (error: unknown) => {
+    const { split, start, found } = await this.prepare().catch(async (error: unknown) => {
       await sink?.close?.();
       throw error;
     });
@@ -128,7 +128,7 @@ export class Trainer {
       await this.begin(start, found);
       this.lastGood = await this.weights();
       while (!this.isOver() && !this.stopping()) {
-        const event = await this.rolledBack(() => this.trainEpoch(split, evaluator));
+        const event = await this.rolledBack(() => this.trainEpoch(split));
         if (event === "rolled back") continue;
         if (event === undefined) break;
         if (split.validation !== undefined) this.plateaus.observe(event.validation, event.step);
@@ -150,19 +150,19 @@ export class Trainer {
   }
 
   /** All that comes before the first event. Nothing of a run that is there is changed by then. */
-  private async prepare(): Promise<{ split: SplitExamples; evaluator: Evaluator; start: TrainEvent; found: Found }> {
+  private async prepare(): Promise<{ split: SplitExamples; start: TrainEvent; found: Found }> {
     const { options } = this;
     const recording = await this.recording();
     const split = splitExamples(options.train, options.validation, options.seed);
     const state = await this.init(split.train.length);
-    const evaluator = await this.compile(state, split);
+    const { peakBytes, sizes: programs } = await this.compile(state, split, recording?.kernelsOf);
     const identity = recording && identityOf(options, split, recording.dataFingerprint);
     const found = recording && identity ? await this.find(recording, identity) : NOTHING;
     const { sink } = options;
-    const { peakBytes, sizes: programs, skipped } = this;
+    const { skipped } = this;
     const start = startEvent(options, { state, split, identity, peakBytes, programs, skipped });
     if (sink?.resumes) await sink.resume?.(found.checkpoint?.events ?? 0);
-    return { split, evaluator, start, found };
+    return { split, start, found };
   }
 
   /** Tells everyone of the end and saves the model, whatever fails. Answers the first error of all. */
@@ -176,7 +176,7 @@ export class Trainer {
         errors.push(error);
       }
     };
-    await attempt(() => this.evaluated?.refresh());
+    await attempt(() => this.programs?.evaluated.refresh());
     const why = failure === undefined ? this.stopReason : failure instanceof Error ? failure.message : String(failure);
     const event: TrainEvent = {
       type: "end",
@@ -199,7 +199,6 @@ export class Trainer {
     const { sink, branch, rollback, checkpoint } = this.options;
     if (sink?.checkpoints === undefined && branch === undefined && rollback === undefined) return undefined;
     const { Recorder, dataFingerprint, kernelsOf, checkpointPolicy } = await import("./checkpoints/recorder.ts");
-    this.kernelsOf = kernelsOf;
     return { Recorder, dataFingerprint, kernelsOf, policy: checkpointPolicy(checkpoint) };
   }
 
@@ -244,7 +243,7 @@ export class Trainer {
 
   private restore(from: Checkpoint, branch: boolean): void {
     this.recorder?.restore(from, branch);
-    this.evaluated?.moved();
+    this.programs?.evaluated.moved();
     this.restoreHypers();
   }
 
@@ -291,13 +290,13 @@ export class Trainer {
   }
 
   private async weights(): Promise<Weights> {
-    await this.evaluated?.refresh();
+    await this.programs?.evaluated.refresh();
     return this.model.weights();
   }
 
   private setWeights(weights: Weights): void {
     this.model.setWeights(weights);
-    this.evaluated?.replaced(weights);
+    this.programs?.evaluated.replaced(weights);
   }
 
   private stopping(): boolean {
@@ -345,79 +344,28 @@ export class Trainer {
     return { params, buffers, optState: await initOptimizer(backend, optimizer, params) };
   }
 
-  private async compile(state: TrainState, split: SplitExamples): Promise<Evaluator> {
-    const { backend, task, optimizer, train, batchSize, seed, epochs } = this.options;
-    const { store, plateaus } = this;
+  private async compile(
+    state: TrainState,
+    split: SplitExamples,
+    kernelsOf: Recording["kernelsOf"] | undefined,
+  ): Promise<RunPrograms> {
+    const { options, store, plateaus, length } = this;
     const samples = split.train.length;
-    const size = Math.min(batchSize, samples);
-    const stepsPerEpoch = Math.ceil(samples / size);
-    this.nominalSteps = stepsPerEpoch * epochs;
-    const run = Object.assign(this.length, { stepsPerEpoch, totalSteps: this.nominalSteps });
-    const compiled = async (
-      name: ProgramSize["name"],
-      length: number,
-      make: () => Promise<MeasuringStep>,
-    ): Promise<MeasuringStep> => {
-      const began = performance.now();
-      const program = await make();
-      const { executable } = program.step;
-      const equations = executable.program.equations.length;
-      const timeMs = performance.now() - began;
-      const { peakBytes } = executable;
-      const kernels = this.kernelsOf === undefined ? {} : { kernels: this.kernelsOf(executable) };
-      this.sizes.push({ name, batchSize: length, equations, peakBytes, ...kernels, timeMs });
-      return program;
-    };
-    const training = (length: number): Promise<MeasuringStep> =>
-      compiled("train", length, () =>
-        compileTraining({
-          backend,
-          store,
-          task,
-          optimizer,
-          plateaus,
-          state,
-          examples: train,
-          augment: this.options.augment,
-          batchSize: length,
-          seed,
-          run,
-          onInspect: this.options.onInspect,
-        }),
-      );
-    const tail = samples % size;
-    this.programs = { full: await training(size), tail: tail === 0 ? undefined : await training(tail) };
-    plateaus.begin(run, split.validation !== undefined);
-    const maxBatch = Math.max(32, Math.min(256, 2 * size));
-    const source = { examples: train, indices: split.train, batchSize: size };
-    const evaluated = new EvaluationWeights({ backend, training: store, optimizer, task, state, seed, source });
-    this.evaluated = evaluated;
-    const evaluator = new Evaluator({ backend, store: evaluated.store, task, state, maxBatch });
-    const held = split.validation;
-    if (held !== undefined)
-      for (const length of evaluator.batchLengths(held.count))
-        await compiled("evaluate", length, () => evaluator.program(held.examples, length));
-    const { classes, tokenizer } = train;
-    const sample = sampleOf(train.inputs);
-    this.trained = new TrainedModel(
-      { backend, store: evaluated.store, task, state, sample, classes, tokenizer, maxBatch },
-      evaluator,
-    );
-    const resident = store.paths.reduce((sum, path) => {
-      const { dtype, shape } = store.avalOf(path);
-      return sum + sizeOf(shape) * (dtype === "u8" || dtype === "bool" ? 1 : 4);
-    }, 0);
-    this.peakBytes = this.sizes.reduce((sum, { peakBytes }) => sum + peakBytes, resident);
-    return evaluator;
+    const stepsPerEpoch = Math.ceil(samples / Math.min(options.batchSize, samples));
+    this.nominalSteps = stepsPerEpoch * options.epochs;
+    Object.assign(length, { stepsPerEpoch, totalSteps: this.nominalSteps });
+    this.programs = await compileRun({ options, store, plateaus, state, split, length, kernelsOf });
+    return this.programs;
   }
 
   private steps(): readonly MeasuringStep["step"][] {
-    return [this.programs.full, this.programs.tail].flatMap((program) => program?.step ?? []);
+    return [this.programs?.full, this.programs?.tail].flatMap((program) => program?.step ?? []);
   }
 
   /** What is left of a pass over the training samples, and its evaluation; undefined when it was stopped before its end. */
-  private async trainEpoch(split: SplitExamples, evaluator: Evaluator): Promise<EpochEvent | undefined> {
+  private async trainEpoch(split: SplitExamples): Promise<EpochEvent | undefined> {
     const { position } = this;
+    const { full, tail, evaluated, evaluator } = this.compiled;
     const { batchSize, seed, train } = this.options;
     const order = train.windows?.starts(seed, position.epoch - 1) ?? epochOrder(seed, position.epoch - 1, split.train);
     const size = Math.min(batchSize, order.length);
@@ -431,7 +379,7 @@ export class Trainer {
       const samples = rows.length / steps;
       const began = performance.now();
       program.step.attempted = position.step;
-      this.evaluated?.moved();
+      evaluated.moved();
       const report = await program.step.run({ "batch.indices": rows }, steps, timed ? { timed } : {});
       const took = performance.now() - began;
       elapsed += took;
@@ -446,26 +394,21 @@ export class Trainer {
     while (position.done < allSteps && !(this.budget !== undefined && position.done > 0 && this.isOver())) {
       if (this.stopping()) return undefined;
       const { done } = position;
-      if (done === fullSteps) await call(this.programs.tail as MeasuringStep, order.subarray(done * size), 1, false);
+      if (done === fullSteps) await call(tail as MeasuringStep, order.subarray(done * size), 1, false);
       else {
         const untilTimed =
           done < timedFrom ? timedFrom - done : (TIMED_EVERY - ((done - timedFrom) % TIMED_EVERY)) % TIMED_EVERY;
         const timed = untilTimed === 0;
         const most = Math.min(untilTimed, fullSteps - done, this.stepsLeft());
         const steps = timed ? 1 : this.pace.next(most);
-        await call(
-          this.programs.full as MeasuringStep,
-          order.subarray(done * size, (done + steps) * size),
-          steps,
-          timed,
-        );
+        await call(full, order.subarray(done * size, (done + steps) * size), steps, timed);
       }
       if (position.done < allSteps) await this.checkpoint(undefined, false);
     }
     const { validation } = split;
     const aborted = (): boolean => this.options.signal?.aborted === true;
     if (aborted()) return undefined;
-    if (validation !== undefined) await this.evaluated?.refresh();
+    if (validation !== undefined) await evaluated.refresh();
     const measured =
       validation === undefined ? {} : await evaluator.run(validation.examples, validation.indices, aborted);
     if (aborted()) return undefined;
@@ -577,7 +520,7 @@ export class Trainer {
   }
 
   private rateAt(step: number): number | undefined {
-    const { step: first } = (this.programs.full ?? this.programs.tail) as MeasuringStep;
+    const { step: first } = this.compiled.full;
     return first.hyperNames.includes(RATE) ? first.hyperAt(RATE, step) : undefined;
   }
 
@@ -593,7 +536,7 @@ export class Trainer {
   private async saveModel(): Promise<void> {
     const { sink } = this.options;
     if (sink === undefined) return;
-    await this.evaluated?.refresh();
+    await this.programs?.evaluated.refresh();
     await sink.saveModel(await this.model.toBytes());
   }
 

@@ -6,8 +6,8 @@ import { build } from "vite";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import * as node from "../../src/index.node.ts";
 import type { StorageKind } from "../../src/index.web.ts";
-import { MemorySink, timeless } from "../../src/train/checkpoints/memory-sink.ts";
 import { requireBuilt, root } from "../built.ts";
+import { MemorySink, timeless } from "../memory-sink.ts";
 import { findChromium, openProfile } from "./chromium.ts";
 import {
   damageNewest,

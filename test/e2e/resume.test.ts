@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodeCheckpoint } from "../../src/train/checkpoints/checkpoint-file.ts";
-import { timeless } from "../../src/train/checkpoints/memory-sink.ts";
 import type { TrainEvent } from "../../src/train/events.ts";
 import { requireBuilt } from "../built.ts";
+import { timeless } from "../memory-sink.ts";
 import { writeBars } from "./bars.ts";
 import { downhill } from "./command.ts";
 

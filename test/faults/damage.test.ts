@@ -13,11 +13,11 @@ import {
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { timeless } from "../../src/train/checkpoints/memory-sink.ts";
 import type { TrainEvent } from "../../src/train/events.ts";
 import { requireBuilt } from "../built.ts";
 import { writeBars } from "../e2e/bars.ts";
 import { downhill, start } from "../e2e/command.ts";
+import { timeless } from "../memory-sink.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "downhill-damage-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { keyOf, uniformAt } from "../../src/core/prng.ts";
 import { decodeCheckpoint } from "../../src/train/checkpoints/checkpoint-file.ts";
-import { timeless } from "../../src/train/checkpoints/memory-sink.ts";
 import type { TrainEvent } from "../../src/train/events.ts";
 import { requireBuilt, root } from "../built.ts";
 import { writeBars } from "../e2e/bars.ts";
+import { timeless } from "../memory-sink.ts";
 
 /** How many kills there are for each recipe; `npm run faults` asks for more than the tests do. */
 const KILLS = Number(process.env.DOWNHILL_KILLS ?? 3);

@@ -1,3 +1,5 @@
+import { joinBytes } from "../../src/core/bytes.ts";
+
 /** A stream of whole numbers that a seed decides: mulberry32. */
 export function draws(seed: number): (limit: number) => number {
   let state = seed | 0;
@@ -45,12 +47,12 @@ export function mutate(file: Uint8Array, others: readonly Uint8Array[], draw: (l
         break;
       case 3:
         // A part twice, or a long run of one byte.
-        bytes = joined(bytes.subarray(0, at), bytes.subarray(Math.max(0, at - draw(64)), at), bytes.subarray(at));
+        bytes = joinBytes([bytes.subarray(0, at), bytes.subarray(Math.max(0, at - draw(64)), at), bytes.subarray(at)]);
         break;
       case 4: {
         const other = others[draw(others.length)] as Uint8Array;
         const from = draw(other.length + 1);
-        bytes = joined(bytes.subarray(0, at), other.subarray(from, from + draw(200)), bytes.subarray(at));
+        bytes = joinBytes([bytes.subarray(0, at), other.subarray(from, from + draw(200)), bytes.subarray(at)]);
         break;
       }
       case 5:
@@ -65,12 +67,12 @@ export function mutate(file: Uint8Array, others: readonly Uint8Array[], draw: (l
         const word = WORDS[draw(WORDS.length)] as Uint8Array;
         bytes =
           draw(2) === 0
-            ? joined(bytes.subarray(0, at), word, bytes.subarray(at))
-            : joined(bytes.subarray(0, at), word, bytes.subarray(at + word.length));
+            ? joinBytes([bytes.subarray(0, at), word, bytes.subarray(at)])
+            : joinBytes([bytes.subarray(0, at), word, bytes.subarray(at + word.length)]);
         break;
       }
       case 8:
-        bytes = joined(bytes.subarray(0, at), bytes.subarray(at + 1 + draw(32)));
+        bytes = joinBytes([bytes.subarray(0, at), bytes.subarray(at + 1 + draw(32))]);
         break;
       case 9:
         // A digit of a number in text.
@@ -85,14 +87,4 @@ export function mutate(file: Uint8Array, others: readonly Uint8Array[], draw: (l
     }
   }
   return bytes;
-}
-
-function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

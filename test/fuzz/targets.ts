@@ -14,10 +14,10 @@ import * as nn from "../../src/nn/index.ts";
 import * as optim from "../../src/optim/index.ts";
 import { earlyStopping } from "../../src/train/callbacks/early-stopping.ts";
 import { decodeCheckpoint } from "../../src/train/checkpoints/checkpoint-file.ts";
-import { MemorySink } from "../../src/train/checkpoints/memory-sink.ts";
 import { decodeEventLog } from "../../src/train/event-log.ts";
 import { fitWith } from "../../src/train/fit.ts";
 import { decodeModel } from "../../src/train/model-file.ts";
+import { MemorySink } from "../memory-sink.ts";
 
 export type Target = {
   readonly name: string;

@@ -7,8 +7,8 @@ import { array } from "../../src/core/host-array.ts";
 import { dataset } from "../../src/data/dataset.ts";
 import { CallbackError, fit, nodeBackend, optim, type TrainEvent } from "../../src/index.node.ts";
 import * as nn from "../../src/nn/index.ts";
-import { timeless } from "../../src/train/checkpoints/memory-sink.ts";
 import { requireBuilt, root } from "../built.ts";
+import { timeless } from "../memory-sink.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "downhill-steady-"));
 beforeAll(() => requireBuilt());

@@ -38,7 +38,8 @@ type At = {
   readonly snapshot: Checkpoint | undefined;
 };
 
-type Found = { readonly checkpoint: Checkpoint | undefined; readonly damaged: readonly string[] };
+/** What a run can go on from, and what could not be read. */
+export type Found = { readonly checkpoint: Checkpoint | undefined; readonly damaged: readonly string[] };
 
 /** Takes checkpoints of a training, has them kept, and puts them back. */
 export class Recorder {
@@ -88,7 +89,7 @@ export class Recorder {
   restore(checkpoint: Checkpoint, branch: boolean): void {
     const { store, position, plateaus, length } = this.recorded;
     for (const [path, value] of Object.entries(checkpoint.state)) store.write(path, value);
-    position.load(branch ? { ...checkpoint, history: [] } : checkpoint, !branch);
+    position.load(branch ? { ...checkpoint, history: [], stopReason: null } : checkpoint, !branch);
     plateaus.load(checkpoint.plateaus);
     // More epochs, or fewer, are another length; a plan made for a time budget is kept.
     if (sameJson(checkpoint.identity.free.epochs, this.recorded.identity.free.epochs))

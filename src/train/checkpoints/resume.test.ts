@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { MemorySink, timeless } from "../../../test/memory-sink.ts";
 import { wasmBackend } from "../../backends/wasm/index.ts";
 import { array, HostArray } from "../../core/host-array.ts";
 import { dataset } from "../../data/dataset.ts";
@@ -7,10 +8,9 @@ import * as nn from "../../nn/index.ts";
 import * as optim from "../../optim/index.ts";
 import * as schedule from "../../optim/schedules/index.ts";
 import { earlyStopping } from "../callbacks/early-stopping.ts";
-import type { TrainEvent } from "../events.ts";
+import type { Callback, TrainEvent } from "../events.ts";
 import { type FitOptions, fitWith } from "../fit.ts";
 import { decodeCheckpoint } from "./checkpoint-file.ts";
-import { MemorySink, timeless } from "./memory-sink.ts";
 
 const fit = fitWith(() => wasmBackend());
 
@@ -114,6 +114,23 @@ test("more epochs go on from the end", async () => {
   const rest = short.killed();
   await train(rest, { epochs: 6 });
   expect(rest.model).toEqual(long.model);
+});
+
+test("a branch of a run that stopped early trains on", async () => {
+  const whole = new MemorySink();
+  const stop: Callback = {
+    name: "stop",
+    on(event, control) {
+      if (event.type === "epoch") control.stop("enough");
+    },
+  };
+  await train(whole, { callbacks: [stop] });
+  const last = [...whole.files.keys()].sort().at(-1) ?? "";
+  const branch = decodeCheckpoint(whole.files.get(last) as Uint8Array, last);
+  expect(branch.stopReason).toBe("enough");
+  const run = await train(new MemorySink(), { branch });
+  expect(run.history.map(({ epoch }) => epoch)).toEqual([2, 3, 4]);
+  expect(run.stopReason).toBeUndefined();
 });
 
 test("damaged checkpoints are named, and the newest good one is used", async () => {

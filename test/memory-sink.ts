@@ -1,5 +1,5 @@
-import type { TrainEvent } from "../events.ts";
-import type { CheckpointStore, RunSink } from "../run-sink.ts";
+import type { TrainEvent } from "../src/train/events.ts";
+import type { CheckpointStore, RunSink } from "../src/train/run-sink.ts";
 
 /** A run that is kept in memory, for tests: can be copied at any moment, as a killed process leaves it. */
 export class MemorySink implements RunSink {
