@@ -91,6 +91,7 @@ export interface Run<X extends HostTree = HostTree, Y extends HostTree = HostTre
     | "weights"
     | "setWeights"
     | "toBytes"
+    | "withParts"
     | "close"
   > {
   /** One event for each finished epoch. */
@@ -256,6 +257,7 @@ class Training implements Fit<HostTree, HostTree> {
         weights: () => model.weights(),
         setWeights: (weights) => model.setWeights(weights),
         toBytes: () => model.toBytes(),
+        withParts: (use) => model.withParts(use),
         close: () => model.close(),
       };
     } catch (error) {

@@ -1,5 +1,19 @@
 /** Training: `fit`, its events and callbacks, trained models. */
 export { type EarlyStoppingOptions, earlyStopping } from "./callbacks/early-stopping.ts";
+export { type EvaluateFullyOptions, evaluateFully } from "./evaluation/evaluate-fully.ts";
+export type {
+  Calibration,
+  CalibrationBin,
+  ClassificationEvaluation,
+  ClassScores,
+  Confusion,
+  Evaluation,
+  MetricsEvaluation,
+  Mistake,
+  RegressionEvaluation,
+  RegressionScores,
+  Residual,
+} from "./evaluation/evaluation.ts";
 export type { Callback, Control, Metrics, TrainEvent, Weights } from "./events.ts";
 export type { Examples, HostTree } from "./examples.ts";
 export { type Fit, type FitOptions, fitWith, type Run } from "./fit.ts";

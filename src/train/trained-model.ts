@@ -157,6 +157,11 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
     for (const [name, path] of paths) this.#parts.store.write(path, weights[name] as HostArray);
   }
 
+  /** For programs of one's own over its weights: runs `use` while nothing else of this model runs. */
+  withParts<T>(use: (parts: TrainedParts) => Promise<T>): Promise<T> {
+    return this.#turns.take(() => use(this.#parts));
+  }
+
   /** The model as the bytes of a safetensors file: weights by PyTorch's names, all else that `load` needs in its notes. */
   async toBytes(): Promise<Uint8Array<ArrayBuffer>> {
     const { task, sample, classes, tokenizer, pictures } = this.#parts;
