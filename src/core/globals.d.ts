@@ -44,8 +44,7 @@ declare function fetch(address: string): Promise<{
   arrayBuffer(): Promise<ArrayBuffer>;
 }>;
 
-declare class DecompressionStream {
-  constructor(format: "deflate-raw");
+interface ByteTransform {
   readonly readable: {
     getReader(): {
       read(): Promise<
@@ -56,3 +55,7 @@ declare class DecompressionStream {
   };
   readonly writable: { getWriter(): { write(chunk: Uint8Array): Promise<void>; close(): Promise<void> } };
 }
+
+declare var DecompressionStream: new (format: "deflate-raw") => ByteTransform;
+
+declare var CompressionStream: new (format: "deflate") => ByteTransform;

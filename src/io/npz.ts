@@ -1,6 +1,7 @@
 import { joinBytes } from "../core/bytes.ts";
 import { DataError } from "../core/errors.ts";
 import type { HostArray } from "../core/host-array.ts";
+import { crc32 } from "./crc.ts";
 import { decodeNpy, encodeNpy } from "./npy.ts";
 
 const LOCAL = 0x04034b50;
@@ -152,18 +153,6 @@ async function inflate(bytes: Uint8Array, size: number, fail: (text: string) => 
 }
 
 const show = (name: string): string => JSON.stringify(name.length <= 60 ? name : `${name.slice(0, 57)}...`);
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
-  let c = n;
-  for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
-  return c;
-});
-
-function crc32(bytes: Uint8Array): number {
-  let c = 0xffffffff;
-  for (let i = 0; i < bytes.length; i++) c = (CRC_TABLE[(c ^ (bytes[i] as number)) & 255] as number) ^ (c >>> 8);
-  return (c ^ 0xffffffff) >>> 0;
-}
 
 /** Arrays by name as the bytes of a `.npz` file, stored as numpy.savez does. */
 export function encodeNpz(arrays: Readonly<Record<string, HostArray>>): Uint8Array<ArrayBuffer> {
