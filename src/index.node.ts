@@ -14,6 +14,7 @@ export { datasetFromFolder, type FolderOptions, type TrainTest } from "./node/id
 export { load } from "./node/load-run.ts";
 export { profile } from "./node/profile.ts";
 export { RunFolder, type RunFolderOptions } from "./node/run-folder.ts";
+export { type TableFileOptions, table } from "./node/tables/table.ts";
 export { readBpe, readText } from "./node/text.ts";
 export { type GroupBy, type ProfileRow, profileRows } from "./train/profile/group.ts";
 export type { Limit, Profile, ProfiledKernel } from "./train/profile/measure.ts";

@@ -4,6 +4,7 @@ import { array, type HostArray } from "../core/host-array.ts";
 import { leavesOf, mapTree, type Tree } from "../core/tree.ts";
 import type { PictureForm } from "../data/picture-form.ts";
 import type { Preprocessing } from "../data/preprocessing.ts";
+import type { TableEncoding } from "../data/table/encoding.ts";
 import type { Windows } from "../data/text.ts";
 import type { Tokenizer } from "../data/tokenizer-config.ts";
 import type { Tensor } from "../ops/tensor.ts";
@@ -27,6 +28,8 @@ export type Examples<X extends HostTree = HostTree, Y extends HostTree = HostTre
   readonly tokenizer?: Tokenizer;
   /** What made the inputs of pictures: saved with the model. */
   readonly pictures?: PictureForm;
+  /** What made the inputs and targets of a table's rows: saved with the model. */
+  readonly table?: TableEncoding;
   readonly name?: string;
 };
 

@@ -3,6 +3,8 @@ import { DataError, DownhillError } from "../core/errors.ts";
 import type { Tree } from "../core/tree.ts";
 import { type PictureForm, readPictureForm } from "../data/picture-form.ts";
 import { readPreprocessing } from "../data/preprocessing.ts";
+import type { TableEncoding } from "../data/table/encoding.ts";
+import { readTableEncoding } from "../data/table/read-encoding.ts";
 import { tokenizerFromConfig } from "../data/tokenizer.ts";
 import type { Tokenizer, TokenizerConfig } from "../data/tokenizer-config.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
@@ -29,6 +31,7 @@ export type ModelNotes = {
   readonly classes: readonly string[] | undefined;
   readonly tokenizer?: TokenizerConfig | undefined;
   readonly pictures?: PictureForm | undefined;
+  readonly table?: TableEncoding | undefined;
 };
 
 export function encodeModel(weights: Weights, notes: ModelNotes): Uint8Array<ArrayBuffer> {
@@ -62,7 +65,7 @@ export function decodeModel(bytes: Uint8Array, file: string, kinds: LayerKinds =
   }
   if (!isRecord(notes)) throw fail("has notes that are no object.");
   if (isDeeper(notes, MAX_LEVELS)) throw fail(`has notes nested more than ${MAX_LEVELS} levels deep.`);
-  const { model: config, loss, metrics, preparation, sample, classes, tokenizer, pictures } = notes;
+  const { model: config, loss, metrics, preparation, sample, classes, tokenizer, pictures, table } = notes;
   if (!isRecord(config) || typeof config.kind !== "string" || !isRecord(loss) || typeof loss.kind !== "string")
     throw fail("has no model or loss in its notes.");
   if (!isSample(sample)) throw fail("has no types of its inputs in its notes.");
@@ -83,6 +86,7 @@ export function decodeModel(bytes: Uint8Array, file: string, kinds: LayerKinds =
       classes,
       tokenizer: tokenizer === undefined ? undefined : tokenizerFromConfig(tokenizer as TokenizerConfig),
       pictures: pictures === undefined ? undefined : readPictureForm(pictures, file),
+      table: table === undefined ? undefined : readTableEncoding(table, file),
       state: model.fromStateDict(tensors, batchOf(sample)),
     };
   } catch (error) {

@@ -76,10 +76,10 @@ export async function compileRun(given: RunProgramsOptions): Promise<RunPrograms
   if (held !== undefined)
     for (const length of evaluator.batchLengths(held.count))
       await compiled("evaluate", length, () => evaluator.program(held.examples, length));
-  const { classes, tokenizer, pictures } = train;
+  const { classes, tokenizer, pictures, table } = train;
   const sample = sampleOf(train.inputs);
   const trained = new TrainedModel(
-    { backend, store: evaluated.store, task, state, sample, classes, tokenizer, pictures, maxBatch },
+    { backend, store: evaluated.store, task, state, sample, classes, tokenizer, pictures, table, maxBatch },
     evaluator,
   );
   const resident = store.paths.reduce((sum, path) => {

@@ -5,6 +5,7 @@ import { HostArray } from "../core/host-array.ts";
 import { leavesOf, mapTree, type Tree } from "../core/tree.ts";
 import { Turns } from "../core/turns.ts";
 import type { PictureForm } from "../data/picture-form.ts";
+import type { TableEncoding } from "../data/table/encoding.ts";
 import type { Tokenizer } from "../data/tokenizer-config.ts";
 import type { AnyMetric, MetricState } from "../nn/metrics/metric.ts";
 import { withTies } from "../nn/state-dict.ts";
@@ -28,6 +29,7 @@ export type TrainedParts = {
   readonly classes: readonly string[] | undefined;
   readonly tokenizer?: Tokenizer | undefined;
   readonly pictures?: PictureForm | undefined;
+  readonly table?: TableEncoding | undefined;
   readonly maxBatch?: number;
 };
 
@@ -53,6 +55,8 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
   readonly tokenizer: Tokenizer | undefined;
   /** What makes inputs of pictures, where the model was trained on some. */
   readonly pictures: PictureForm | undefined;
+  /** What makes inputs of a table's rows, where the model was trained on some. */
+  readonly table: TableEncoding | undefined;
   /** Types of one sample's inputs, without the batch axis. */
   readonly sample: Tree<Aval>;
   readonly #parts: TrainedParts;
@@ -66,6 +70,7 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
     this.classes = parts.classes;
     this.tokenizer = parts.tokenizer;
     this.pictures = parts.pictures;
+    this.table = parts.table;
     this.sample = sample;
     this.#evaluator = evaluator ?? new Evaluator({ backend, store, task, state, maxBatch });
     this.#predictor = new Predictor({ backend, store, task, state, sample });
@@ -164,7 +169,7 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
 
   /** The model as the bytes of a safetensors file: weights by PyTorch's names, all else that `load` needs in its notes. */
   async toBytes(): Promise<Uint8Array<ArrayBuffer>> {
-    const { task, sample, classes, tokenizer, pictures } = this.#parts;
+    const { task, sample, classes, tokenizer, pictures, table } = this.#parts;
     return encodeModel(withTies(await this.weights(), task.model.layer.ties), {
       model: task.model.config,
       loss: task.loss.config,
@@ -174,6 +179,7 @@ export class TrainedModel<X extends HostTree = HostTree, Y extends HostTree = Ho
       classes,
       tokenizer: tokenizer?.config,
       pictures,
+      table,
     });
   }
 

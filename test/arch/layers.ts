@@ -34,6 +34,7 @@ export const NODE_ONLY: readonly string[] = [
 /** Packages that a file may import. The library has no dependencies; these are bundled or optional. */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/cli/": ["commander", "valibot"],
+  "src/node/tables/": ["hyparquet", "hyparquet-writer"],
 };
 
 /** `src/optim/adam.ts` is in `src/optim`; the front pages `src/index*.ts` count as one folder. */

@@ -159,7 +159,8 @@ export class ColumnBuilder {
     const { name, counts, present } = this;
     if (present === 0) return { reason: "has no values" };
     if (counts.number === present) return this.asNumber();
-    if (counts.date === present) return { column: { kind: "date", name, values: this.values.take() } };
+    if (counts.date === present)
+      return { column: { kind: "date", name, order: this.order, values: this.values.take() } };
     this.checkMixture();
     const { levels } = this;
     if (levels === undefined)
@@ -247,7 +248,7 @@ export class ColumnBuilder {
     const column: Column =
       kind === "number"
         ? { kind, name, integer: counts.integer === counts.number, values }
-        : { kind: "date", name, values };
+        : { kind: "date", name, order: this.order, values };
     return { column, ...(note === undefined ? {} : { note }) };
   }
 

@@ -1,4 +1,5 @@
 import { OptionError } from "../../core/errors.ts";
+import type { DateOrder } from "./cells.ts";
 
 /** A column of a table, all rows of it. What is missing is NaN, or the code -1. */
 export type Column =
@@ -17,7 +18,7 @@ export type Column =
       readonly codes: Int32Array;
     }
   /** Milliseconds since 1970 in UTC. */
-  | { readonly kind: "date"; readonly name: string; readonly values: Float64Array };
+  | { readonly kind: "date"; readonly name: string; readonly order: DateOrder; readonly values: Float64Array };
 
 /** Named columns of one length, and what was left out of them. */
 export type Table = {
@@ -31,7 +32,7 @@ export type Table = {
 
 export type Dropped = { readonly name: string; readonly reason: string };
 
-/** What a column may be said to be. Dates are ISO 8601 unless an order is said; numbers may not be in other columns' way. */
+/** What a column may be said to be. Dates are ISO 8601 unless an order is said. */
 export const COLUMN_KINDS = ["number", "category", "boolean", "date", "date d/m/y", "date m/d/y", "ignore"] as const;
 
 export type ColumnKind = (typeof COLUMN_KINDS)[number];

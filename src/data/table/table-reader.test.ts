@@ -50,6 +50,7 @@ describe("a column's type comes from all its rows", () => {
     expect(found).toEqual({
       kind: "date",
       name: "x",
+      order: "iso",
       values: Float64Array.of(day, day + 45_015_500, day, day - 3_600_000),
     });
     expect(column([new Date(day), null]).column).toMatchObject({ values: Float64Array.of(day, Number.NaN) });

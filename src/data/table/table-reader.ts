@@ -57,6 +57,11 @@ export class TableReader {
     this.add(this.names.map((name) => (Object.hasOwn(record, name) ? record[name] : undefined)));
   }
 
+  /** Whether a column is read at all. */
+  wants(column: number): boolean {
+    return this.builders[column] !== undefined;
+  }
+
   /** One column's next values, where a file is read column by column. */
   addToColumn(column: number, values: ArrayLike<unknown>, firstRow: number): void {
     const builder = this.builders[column];

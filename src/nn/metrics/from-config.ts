@@ -51,9 +51,9 @@ export const METRICS: { readonly [kind: string]: (options: ConfigReader) => Metr
       ...o.booleans("logits"),
     }),
   perplexity: (o) => perplexity(classes(o)),
-  meanAbsoluteError: () => meanAbsoluteError(),
-  meanSquaredError: () => meanSquaredError(),
-  rootMeanSquaredError: () => rootMeanSquaredError(),
+  meanAbsoluteError: (o) => meanAbsoluteError(o.numbers("scale")),
+  meanSquaredError: (o) => meanSquaredError(o.numbers("scale")),
+  rootMeanSquaredError: (o) => rootMeanSquaredError(o.numbers("scale")),
   r2: (o) => r2(o.choice("multioutput", ["uniform", "variance"])),
 };
 

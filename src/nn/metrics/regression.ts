@@ -4,37 +4,53 @@ import type { Tensor } from "../../ops/tensor.ts";
 import { expectSameShape } from "../targets.ts";
 import { builtIn, countTensor, expectChoice, type Metric, rowsOf, sumOf } from "./metric.ts";
 
-/** mean |output - target| over all elements. */
-export function meanAbsoluteError(): Metric {
-  return errorMetric("meanAbsoluteError", (difference) => difference.abs());
+export type ErrorMetricOptions = {
+  /** What the targets were divided by before training: errors are given in the units from before. Default 1. */
+  readonly scale?: number;
+};
+
+/** mean |output - target| over all elements, times `scale`. */
+export function meanAbsoluteError(options: ErrorMetricOptions = {}): Metric {
+  const { scale = 1 } = options;
+  return errorMetric(
+    "meanAbsoluteError",
+    options,
+    (difference) => difference.abs(),
+    (mean) => scale * mean,
+  );
 }
 
-/** mean (output - target)² over all elements. */
-export function meanSquaredError(): Metric {
-  return errorMetric("meanSquaredError", (difference) => difference.square());
+/** mean (output - target)² over all elements, times `scale`². */
+export function meanSquaredError(options: ErrorMetricOptions = {}): Metric {
+  const { scale = 1 } = options;
+  return errorMetric(
+    "meanSquaredError",
+    options,
+    (difference) => difference.square(),
+    (mean) => scale ** 2 * mean,
+  );
 }
 
-/** sqrt(mean (output - target)²) over all elements of all batches. */
-export function rootMeanSquaredError(): Metric {
-  return errorMetric("rootMeanSquaredError", (difference) => difference.square(), Math.sqrt);
+/** sqrt(mean (output - target)²) over all elements of all batches, times `scale`. */
+export function rootMeanSquaredError(options: ErrorMetricOptions = {}): Metric {
+  const { scale = 1 } = options;
+  const last = (mean: number): number => scale * Math.sqrt(mean);
+  return errorMetric("rootMeanSquaredError", options, (difference) => difference.square(), last);
 }
 
 function errorMetric(
   kind: string,
+  options: ErrorMetricOptions,
   of: (difference: Tensor) => Tensor,
-  last: (mean: number) => number = (x) => x,
+  last: (mean: number) => number,
 ): Metric {
-  return builtIn(
-    kind,
-    {},
-    {
-      apply(output, target) {
-        expectSameShape(kind, output, target);
-        return { sum: of(output.sub(target)).sum(), count: countTensor(output, sizeOf(output.shape)) };
-      },
-      value: ({ sum, count }) => last(sum.item() / count.item()),
+  return builtIn(kind, options, {
+    apply(output, target) {
+      expectSameShape(kind, output, target);
+      return { sum: of(output.sub(target)).sum(), count: countTensor(output, sizeOf(output.shape)) };
     },
-  );
+    value: ({ sum, count }) => last(sum.item() / count.item()),
+  });
 }
 
 export type R2Options<A extends "uniform" | "variance" | "none" = "uniform" | "variance"> = {

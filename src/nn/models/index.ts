@@ -26,5 +26,6 @@ export {
   resnet101,
   resnet152,
 } from "./resnet.ts";
+export { type TabularInputs, type TabularOptions, tabular } from "./tabular.ts";
 export { type VggOptions, type VggVariant, vgg, vgg11, vgg13, vgg16, vgg19, vggSmall } from "./vgg.ts";
 export { type VitOptions, type VitVariant, vit, vitBase, vitSmall, vitTiny } from "./vit.ts";

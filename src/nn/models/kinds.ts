@@ -5,9 +5,10 @@ import { efficientnet } from "./efficientnet.ts";
 import { lenet } from "./lenet.ts";
 import { mobilenetV2 } from "./mobilenet.ts";
 import { resnet } from "./resnet.ts";
+import { tabular } from "./tabular.ts";
 import { type VggOptions, vgg } from "./vgg.ts";
 
-/** The convolutional models, which are layers of a kind of their own, from their configurations. */
+/** The models that are layers of a kind of their own, from their configurations. */
 export const modelKinds: { readonly [kind: string]: FromConfig<Layer> } = {
   resnet: (o) =>
     resnet({
@@ -29,5 +30,11 @@ export const modelKinds: { readonly [kind: string]: FromConfig<Layer> } = {
     }),
   lenet: (o) => lenet(o.numbers("classes", "inChannels", "padding")),
   mobilenetV2: (o) => mobilenetV2(o.numbers("classes", "inChannels", "width", "dropout")),
+  tabular: (o) =>
+    tabular({
+      outputs: o.number("outputs"),
+      ...(o.has("hidden") ? { hidden: o.list("hidden") } : {}),
+      ...o.numbers("dropout", "levels", "width"),
+    }) as unknown as Layer,
   efficientnet: (o) => efficientnet(o.numbers("classes", "inChannels", "width", "depth", "dropout", "stochasticDepth")),
 };
