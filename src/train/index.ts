@@ -29,5 +29,13 @@ export type { LoadModelOptions } from "./load-model.ts";
 export { NonFiniteLossError } from "./non-finite-loss.ts";
 export type { Prediction } from "./predictor.ts";
 export type { RunSink } from "./run-sink.ts";
+export {
+  type GradCam,
+  type GradCamOptions,
+  gradCam,
+  gradientTimesInput,
+  type Saliency,
+  type SaliencyOptions,
+} from "./saliency/saliency.ts";
 export { TrainedModel } from "./trained-model.ts";
 export type { EpochEvent } from "./trainer.ts";

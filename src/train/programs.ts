@@ -20,7 +20,7 @@ export type TrainState = ModelState & { readonly optState: HostTree };
 type Traced = { readonly [name: string]: TensorTree };
 
 /** `compileStep` without the types that it would infer: here trees have any form. */
-const compileTrees = compileStep as unknown as (
+export const compileTrees = compileStep as unknown as (
   backend: Backend,
   fn: (state: Traced, batch: Traced, ctx: StepContext, data: Traced) => StepResult,
   options: {
