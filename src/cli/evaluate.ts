@@ -1,66 +1,78 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { Command } from "commander";
 import { OptionError } from "../core/errors.ts";
-import { sampleCount } from "../data/dataset.ts";
-import { resolveDataset } from "../node/datasets.ts";
 import { load } from "../node/load-run.ts";
 import { readText } from "../node/text.ts";
-import type { Metrics } from "../train/events.ts";
-import { formatCount, formatNumber } from "./format.ts";
+import { evaluateFully } from "../train/evaluation/evaluate-fully.ts";
+import type { TrainedModel } from "../train/trained-model.ts";
+import { evaluationData, recordOf, sourceOf } from "./evaluation-data.ts";
+import { evaluationLines } from "./evaluation-text.ts";
+import { formatCount } from "./format.ts";
+
 import type { Screen } from "./screen.ts";
-import { type Given, parseConfig } from "./settings.ts";
+import { SETTINGS } from "./settings.ts";
 import { measures, textToEvaluate, tokensPerByte, VALIDATION } from "./text.ts";
 
 export type EvaluateFlags = {
   readonly run: string;
   readonly data: string | undefined;
   readonly dataDir: string | undefined;
+  readonly worst: number;
+  readonly json: boolean;
 };
 
-/** `downhill evaluate`: loss and metrics of a saved run on the test part of a data set. */
-export async function evaluate(screen: Screen, { run, data, dataDir }: EvaluateFlags): Promise<void> {
-  const model = await load(run);
-  if (model.tokenizer !== undefined) {
-    // Of the text it was trained on, the end that was held out.
-    const own = data === undefined ? configOf(run) : undefined;
-    const file = data ?? dataOf(own, run);
-    const share = own === undefined ? 0 : typeof own.validation === "number" ? own.validation : VALIDATION;
-    const held = share === 0 ? undefined : share;
-    const text = textToEvaluate(readText(file), file, model, held);
-    const { loss = Number.NaN } = await model.evaluate(text);
-    const of = held === undefined ? "" : "the held-out end of ";
-    screen.line(
-      `loss ${measures(loss, tokensPerByte(text))} on ${formatCount(text.windows.tokens.data.length)} tokens, ${of}${file}`,
+const WORST = 5;
+
+export function evaluateCommand(screen: Screen): Command {
+  return new Command("evaluate")
+    .description(
+      "Say how good a saved run is on a test set: of each class, what it confuses, how sure it is, its worst mistakes.",
+    )
+    .argument("<run>", "a run's folder, or its model.safetensors")
+    .argument("[data]", "as for train; default: what the run was trained on")
+    .option("--worst <n>", "how many of the worst mistakes to show", parseWorst, WORST)
+    .option("--json", "print JSON")
+    .option("--data-dir <folder>", SETTINGS.dataDir?.help ?? "")
+    .action(
+      async (run: string, data: string | undefined, { dataDir, worst = WORST, json = false }: Partial<EvaluateFlags>) =>
+        evaluate(screen, { run, data, dataDir, worst, json }),
     );
+}
+
+function parseWorst(text: string): number {
+  const number = Number(text);
+  if (text.trim() !== "" && Number.isSafeInteger(number) && number >= 0) return number;
+  throw new OptionError(`--worst: got "${text}"; expected a whole number of at least 0.`, "--worst");
+}
+
+/** `downhill evaluate`: how good a saved run is on the test part of a data set. */
+async function evaluate(screen: Screen, flags: EvaluateFlags): Promise<void> {
+  const model = await load(flags.run);
+  try {
+    if (model.tokenizer !== undefined) return await evaluateText(screen, model, flags);
+    const { data, what } = await evaluationData(model, flags);
+    const found = await evaluateFully(model, data, { worst: flags.worst });
+    if (flags.json) screen.line(JSON.stringify(found, null, 2));
+    else for (const line of evaluationLines(found, what)) screen.line(line);
+  } finally {
     await model.close();
+  }
+}
+
+async function evaluateText(screen: Screen, model: TrainedModel, { run, data, json }: EvaluateFlags): Promise<void> {
+  // Of the text it was trained on, the end that was held out.
+  const own = data === undefined ? recordOf(run).settings : undefined;
+  const file = data ?? sourceOf(run);
+  const share = own === undefined ? 0 : typeof own.validation === "number" ? own.validation : VALIDATION;
+  const held = share === 0 ? undefined : share;
+  const text = textToEvaluate(readText(file), file, model, held);
+  const metrics = await model.evaluate(text);
+  const tokens = text.windows.tokens.data.length;
+  if (json) {
+    screen.line(JSON.stringify({ kind: "metrics", data: file, samples: tokens, metrics }, null, 2));
     return;
   }
-  const source = data ?? dataOf(configOf(run), run);
-  const { test } = await resolveDataset(source, dataDir === undefined ? {} : { dataDir });
-  const metrics: Metrics = await model.evaluate(test);
-  const shown = Object.entries(metrics).map(([name, value]) => `${name} ${formatNumber(value)}`);
-  screen.line(`${shown.join(", ")} on ${formatCount(sampleCount(test))} test images of ${test.name}`);
-  await model.close();
-}
-
-function configOf(run: string): Given {
-  const file = join(run, "config.json");
-  let json: unknown;
-  try {
-    json = JSON.parse(readFileSync(file, "utf8"));
-  } catch {
-    throw new OptionError(
-      `evaluate: got no data, and ${file} does not say; expected a data set after the run.`,
-      "data",
-    );
-  }
-  return parseConfig(json, file);
-}
-
-function dataOf(config: Given | undefined, run: string): string {
-  if (typeof config?.data === "string") return config.data;
-  throw new OptionError(
-    `evaluate: got no data, and ${join(run, "config.json")} has none; expected a data set after the run.`,
-    "data",
+  const of = held === undefined ? "" : "the held-out end of ";
+  screen.line(
+    `loss ${measures(metrics.loss ?? Number.NaN, tokensPerByte(text))} on ${formatCount(tokens)} tokens, ${of}${file}`,
   );
 }

@@ -4,7 +4,7 @@ import { version } from "../node/environment.ts";
 import { GROUPINGS, type GroupBy } from "../train/profile/group.ts";
 import { listCheckpoints } from "./checkpoints.ts";
 import { datasets } from "./datasets.ts";
-import { evaluate } from "./evaluate.ts";
+import { evaluateCommand } from "./evaluate.ts";
 import { optimizerHelp, scheduleHelp } from "./help.ts";
 import { info } from "./info.ts";
 import { listModels } from "./models.ts";
@@ -324,16 +324,7 @@ export function program(screen: Screen, done: (code: number) => void): Command {
           else showSchedule(screen, name, ascii);
         }),
     )
-    .addCommand(
-      new Command("evaluate")
-        .description("Loss and accuracy of a saved run on a test set.")
-        .argument("<run>", "a run's folder, or its model.safetensors")
-        .argument("[data]", "as for train; default: what the run was trained on")
-        .option("--data-dir <folder>", SETTINGS.dataDir?.help ?? "")
-        .action(async (run: string, data: string | undefined, { dataDir }: { dataDir?: string }) =>
-          evaluate(screen, { run, data, dataDir }),
-        ),
-    );
+    .addCommand(evaluateCommand(screen));
   for (const command of [root, ...root.commands])
     command
       .exitOverride()

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { array } from "../../src/core/host-array.ts";
 import { decodeSafetensors } from "../../src/io/safetensors.ts";
 import { load } from "../../src/node/load-run.ts";
+import type { ClassificationEvaluation } from "../../src/train/evaluation/evaluation.ts";
 import type { TrainEvent } from "../../src/train/events.ts";
 import { requireBuilt } from "../built.ts";
 import { bars, SIZE, writeBars } from "./bars.ts";
@@ -174,9 +175,16 @@ describe("downhill train on a folder of idx files", () => {
     const { code, stdout } = await downhill(folder, "evaluate", run);
     const tested = eventsOf(run).find((event) => event.type === "test");
     expect(code).toBe(0);
-    expect(stdout).toBe(
-      `loss ${tested?.metrics.loss?.toFixed(4)}, accuracy ${tested?.metrics.accuracy?.toFixed(4)} on 60 test images of bars\n`,
+    const [first] = stdout.split("\n");
+    expect(first).toBe(
+      `loss ${tested?.metrics.loss?.toFixed(4)}, accuracy ${tested?.metrics.accuracy?.toFixed(4)} on 60 test images of bars`,
     );
+    expect(stdout).toMatch(/^plain mean +\d/m);
+    const whole = await downhill(folder, "evaluate", join(run, "model.safetensors"), "--json", "--worst", "2");
+    const found = JSON.parse(whole.stdout) as ClassificationEvaluation;
+    expect(found).toMatchObject({ kind: "classification", classes: ["0", "1", "2"], metrics: tested?.metrics ?? {} });
+    expect(found.confusion.map((row) => row.reduce((sum, count) => sum + count))).toEqual([20, 20, 20]);
+    expect(found.worst).toHaveLength(Math.min(2, found.mistakes));
   });
 
   test("its settings and one thread repeat the run bit for bit; a flag wins over the file", async () => {

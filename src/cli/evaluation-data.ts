@@ -1,0 +1,73 @@
+import { existsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { OptionError } from "../core/errors.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { PictureForm } from "../data/picture-form.ts";
+import { resolveDataset } from "../node/datasets.ts";
+import type { TrainedModel } from "../train/trained-model.ts";
+import { type RunRecord, readRecord } from "./run-record.ts";
+
+export type DataFlags = {
+  readonly run: string;
+  readonly data: string | undefined;
+  readonly dataDir: string | undefined;
+};
+
+/** What a run is evaluated on, and what its samples are. */
+export type EvaluationData = { readonly data: Dataset; readonly what: string };
+
+/** The test part of the data that is named, else of what the run was trained on. */
+export async function evaluationData(
+  { pictures, classes }: Pick<TrainedModel, "pictures" | "classes">,
+  { run, data, dataDir }: DataFlags,
+): Promise<EvaluationData> {
+  const source = data ?? sourceOf(run);
+  if (pictures !== undefined) return pictureData(source, pictures, classes, data === undefined);
+  const { test } = await resolveDataset(source, dataDir === undefined ? {} : { dataDir });
+  return { data: test, what: isPictures(test) ? "test images" : "test samples" };
+}
+
+const isPictures = ({ inputs }: Dataset): boolean => inputs.dtype === "u8" && inputs.shape.length >= 3;
+
+/** Of a run's own folder what was held out; of another one its test part, else all of it. */
+async function pictureData(
+  source: string,
+  { height, width, channels, fit, background }: PictureForm,
+  classes: readonly string[] | undefined,
+  own: boolean,
+): Promise<EvaluationData> {
+  const { imageFolder } = await import("../node/pictures/image-folder.ts");
+  const found = await imageFolder(source, {
+    ...{ imageSize: [height, width], channels, fit, background },
+    ...(classes === undefined ? {} : { classes }),
+    ...(own ? {} : { validation: 0, test: 0 }),
+  });
+  if (found.test !== undefined) return { data: found.test, what: "test images" };
+  if (own && found.validation !== undefined) return { data: found.validation, what: "validation images" };
+  return { data: found.train, what: "images" };
+}
+
+/** The folder of a run that is given by it or by its model's file. */
+export function folderOf(run: string): string {
+  return existsSync(run) && statSync(run).isFile() ? dirname(run) : run;
+}
+
+/** The record of the run, for the data it was trained on. */
+export function recordOf(run: string): RunRecord {
+  const folder = folderOf(run);
+  if (existsSync(join(folder, "config.json"))) return readRecord(folder);
+  throw new OptionError(
+    `evaluate: got no data, and there is no ${join(folder, "config.json")} to say; expected a data set after the run.`,
+    "data",
+  );
+}
+
+/** What the run was trained on. */
+export function sourceOf(run: string): string {
+  const { data } = recordOf(run).settings;
+  if (typeof data === "string") return data;
+  throw new OptionError(
+    `evaluate: got no data, and ${join(folderOf(run), "config.json")} has none; expected a data set after the run.`,
+    "data",
+  );
+}
