@@ -1,12 +1,18 @@
 export * from "./index.ts";
 export {
+  cifar10,
+  cifar100,
   type DatasetListing,
   type DatasetProgress,
+  digits,
   fashionMnist,
+  iris,
+  kmnist,
   type LoadOptions,
   listDatasets,
   mnist,
   resolveDataset,
+  wine,
 } from "./node/datasets.ts";
 export { type NodeBackendOptions, nodeBackend } from "./node/default-backend.ts";
 export { fit, type NodeFitOptions } from "./node/fit.ts";

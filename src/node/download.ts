@@ -1,11 +1,10 @@
-import { createHash, randomBytes } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { get as getPlain, type IncomingMessage } from "node:http";
 import { get as getSecure } from "node:https";
 import { basename, dirname, join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { DataError } from "../core/errors.ts";
+import { type Digest, digestFault } from "./digest.ts";
 import { fileSize, reasonOf, syncFolder } from "./file-store.ts";
 
 export type DownloadOptions = {
@@ -13,9 +12,9 @@ export type DownloadOptions = {
   readonly urls: readonly string[];
   /** Where the file goes, once it is whole and its digest is right. */
   readonly path: string;
-  /** Published size and MD5 digest. */
+  /** Published size and digest. */
   readonly bytes: number;
-  readonly md5: string;
+  readonly digest: Digest;
   /** Called with the bytes at hand, those of an earlier attempt included. */
   readonly onProgress?: (receivedBytes: number) => void;
   readonly signal?: AbortSignal;
@@ -80,7 +79,7 @@ export async function download(options: DownloadOptions): Promise<void> {
 }
 
 async function attemptDownload(url: string, part: string, options: DownloadOptions): Promise<void> {
-  const { bytes, md5, onProgress } = options;
+  const { bytes, digest, onProgress } = options;
   let start = (await fileSize(part)) ?? 0;
   if (start > bytes) {
     await rm(part);
@@ -88,11 +87,11 @@ async function attemptDownload(url: string, part: string, options: DownloadOptio
   }
   onProgress?.(start);
   if (start < bytes) await receive(new URL(url), part, start, options);
-  const found = await md5Of(part);
-  if (found === md5) return;
+  const wrong = await digestFault(part, digest);
+  if (wrong === undefined) return;
   await rm(part, { force: true });
   // What was resumed may have been another file's beginning: worth one attempt from zero.
-  throw new AttemptError(`has md5 ${found}; expected ${md5}`, start > 0);
+  throw new AttemptError(wrong, start > 0);
 }
 
 /** Appends to the partial file what follows its first `start` bytes. */
@@ -179,12 +178,6 @@ function request(url: URL, headers: Record<string, string>, options: DownloadOpt
       reject(new AttemptError(reasonOf(error), RETRIED_CODES.includes(error.code ?? "")));
     });
   });
-}
-
-async function md5Of(path: string): Promise<string> {
-  const hash = createHash("md5");
-  await pipeline(createReadStream(path), hash);
-  return hash.digest("hex");
 }
 
 function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
