@@ -3,9 +3,11 @@ import { dirname, join } from "node:path";
 import { OptionError } from "../core/errors.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { PictureForm } from "../data/picture-form.ts";
+import type { TableExamples } from "../data/table/table-data.ts";
 import { resolveDataset } from "../node/datasets.ts";
 import type { TrainedModel } from "../train/trained-model.ts";
 import { type RunRecord, readRecord } from "./run-record.ts";
+import { tableToEvaluate } from "./train-table.ts";
 
 export type DataFlags = {
   readonly run: string;
@@ -14,13 +16,18 @@ export type DataFlags = {
 };
 
 /** What a run is evaluated on, and what its samples are. */
-export type EvaluationData = { readonly data: Dataset; readonly what: string };
+export type EvaluationData = { readonly data: Dataset | TableExamples; readonly what: string };
 
 /** The test part of the data that is named, else of what the run was trained on. */
 export async function evaluationData(
-  { pictures, classes }: Pick<TrainedModel, "pictures" | "classes">,
+  { pictures, table, classes }: Pick<TrainedModel, "pictures" | "table" | "classes">,
   { run, data, dataDir }: DataFlags,
 ): Promise<EvaluationData> {
+  if (table !== undefined)
+    return {
+      data: await tableToEvaluate(table, data, () => recordOf(run).settings),
+      what: data === undefined ? "test rows" : "rows",
+    };
   const source = data ?? sourceOf(run);
   if (pictures !== undefined) return pictureData(source, pictures, classes, data === undefined);
   const { test } = await resolveDataset(source, dataDir === undefined ? {} : { dataDir });

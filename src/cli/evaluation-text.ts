@@ -6,6 +6,7 @@ import type {
 } from "../train/evaluation/evaluation.ts";
 import type { Metrics } from "../train/events.ts";
 import { formatCount, formatNumber, formatPercent } from "./format.ts";
+import { formatValue } from "./table-format.ts";
 
 const WIDTH = 80;
 /** More classes than this have no matrix, and of many more the table shows the lowest scores alone. */
@@ -94,8 +95,8 @@ function regressionLines({ perOutput, scores, worst }: RegressionEvaluation): st
   const row = (cells: readonly string[]): string =>
     cells.map((text, i) => (i === 0 ? text.padEnd(12) : text.padStart(14))).join("");
   const numbers = (name: string, s: (typeof perOutput)[number]): string =>
-    row([name, ...[s.meanAbsoluteError, s.rootMeanSquaredError, s.r2, s.bias].map(formatNumber)]);
-  const list = (values: readonly number[]): string => values.map(formatNumber).join(", ");
+    row([name, ...[s.meanAbsoluteError, s.rootMeanSquaredError, s.r2, s.bias].map(formatValue)]);
+  const list = (values: readonly number[]): string => values.map(formatValue).join(", ");
   return [
     "",
     row(["output", "MAE", "RMSE", "R²", "bias"]),

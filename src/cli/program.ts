@@ -10,7 +10,7 @@ import { info } from "./info.ts";
 import { listModels } from "./models.ts";
 import { listOptimizers, printOptimizers, showOptimizer } from "./optimizers.ts";
 import { type ProfileFlags, profileCommand } from "./profile.ts";
-import { defaultOf, TEXT_HELP } from "./recipe.ts";
+import { DATA_HELP, defaultOf } from "./recipe.ts";
 import { reproduce } from "./reproduce.ts";
 import { branch, resume } from "./resume.ts";
 import { drawSchedules, parseReports, type ScheduleFlags } from "./schedule.ts";
@@ -44,12 +44,15 @@ function optionsOf(
 
 function trainCommand(screen: Screen, done: (code: number) => void): Command {
   const command = new Command("train")
-    .description("Train a classifier of images, or a GPT on a text, and save it.")
-    .argument("[data]", "mnist, fashion-mnist, a folder of idx files such as ./digits, or a text such as book.txt")
+    .description("Train on images, a table or a text, and save the model.")
+    .argument(
+      "[data]",
+      "mnist, fashion-mnist, a folder of idx files such as ./digits, a table such as cars.csv, or a text such as book.txt",
+    )
     .option("--config <file>", "JSON with the same settings, by their names here in camelCase; flags win")
     .option("--verbose", "show programs, memory and compile time");
   const settings = withSettings(command, BASE_NAMES, HYPER_NAMES);
-  command.addHelpText("after", () => `\n${TEXT_HELP}\n\n${optimizerHelp()}\n\n${scheduleHelp()}\n\n${EXAMPLES}`);
+  command.addHelpText("after", () => `\n${DATA_HELP}\n\n${optimizerHelp()}\n\n${scheduleHelp()}\n\n${EXAMPLES}`);
   return command.action(async (data: string | undefined, options: Record<string, Value>) => {
     const given: Given = { ...(data === undefined ? {} : { data }), ...settings(options) };
     const { config, verbose = false } = command.opts<{ config?: string; verbose?: boolean }>();

@@ -1,6 +1,7 @@
 import { OptionError } from "../core/errors.ts";
 import type { NodeBackendOptions } from "../node/default-backend.ts";
 import { KNOWN_DATASETS } from "../node/known-datasets.ts";
+import { isTable } from "../node/tables/is-table.ts";
 import { isTextFile } from "../node/text.ts";
 import type { Rule } from "../optim/hyper.ts";
 import { earlyStopping } from "../train/callbacks/early-stopping.ts";
@@ -29,6 +30,8 @@ export type Recipe = {
   readonly keeping: Keeping;
   /** Of a gpt and its text. */
   readonly text?: TextRecipe;
+  /** Of a table. */
+  readonly table?: TableRecipe;
   readonly epochs: number;
   readonly batchSize: number;
   /** Undefined: 5,000 or a tenth of the training images, whichever is less. */
@@ -69,6 +72,17 @@ export type TextRecipe = {
   readonly epochs: number | undefined;
 };
 
+export type TableRecipe = {
+  readonly target: string | undefined;
+  readonly columns: string | undefined;
+  readonly task: "classification" | "regression" | undefined;
+  readonly dropout: number;
+  /** Undefined here and below: what the number of rows decides. */
+  readonly hidden: string | undefined;
+  readonly batchSize: number | undefined;
+  readonly epochs: number | undefined;
+};
+
 /** Where the rules' own defaults are too careful for small images. */
 const RATES: Readonly<Record<string, number>> = { sgd: 0.1, momentum: 0.05 };
 
@@ -88,11 +102,21 @@ const TEXT_NAMES = [...Object.keys(TEXT_DEFAULTS), "vocab", "sample", "sampleEve
 const TEXT_TRAINING = { optimizer: "adamw", schedule: "warmup 5% | cosine", batchSize: 8, clipNorm: 1 } as const;
 const TEXT_RATES: Readonly<Record<string, number>> = { adamw: 2e-3, adam: 2e-3 };
 
-/** What `train --help` says of texts. */
-export const TEXT_HELP: string = [
+const TABLE_NAMES = ["target", "columns", "task", "hidden"];
+/** In place of `DEFAULTS` where a table is trained on. */
+const TABLE_TRAINING = { optimizer: "adamw", schedule: "warmup 5% | cosine" } as const;
+const TABLE_RATES: Readonly<Record<string, number>> = { adamw: 2e-3, adam: 2e-3 };
+/** Small tables are learned by heart without. */
+const TABLE_CARE = { earlyStopping: 20, weightDecay: 0.1, dropout: 0.1 } as const;
+
+/** What `train --help` says of texts and tables. */
+export const DATA_HELP: string = [
   "A text has defaults of its own:",
   `  --optimizer ${TEXT_TRAINING.optimizer} --lr ${TEXT_RATES[TEXT_TRAINING.optimizer]} --schedule "${TEXT_TRAINING.schedule}"`,
   `  --clip-norm ${TEXT_TRAINING.clipNorm} --batch-size ${TEXT_TRAINING.batchSize} --validation 0.1`,
+  "And a table:",
+  `  --optimizer ${TABLE_TRAINING.optimizer} --lr ${TABLE_RATES[TABLE_TRAINING.optimizer]} --schedule "${TABLE_TRAINING.schedule}"`,
+  `  --weight-decay ${TABLE_CARE.weightDecay} --dropout ${TABLE_CARE.dropout} --early-stopping ${TABLE_CARE.earlyStopping} --validation 0.1`,
 ].join("\n");
 
 export function defaultOf(name: string): Value | undefined {
@@ -114,12 +138,15 @@ export function recipeOf(flags: Given, file: Given): Recipe {
   const { data } = merged;
   if (data === undefined)
     throw new OptionError(
-      "train: got no data; expected mnist, fashion-mnist, a folder such as ./digits or a text such as book.txt.",
+      "train: got no data; expected mnist, fashion-mnist, a folder such as ./digits, a table such as cars.csv or a text such as book.txt.",
       "data",
     );
-  const isText = !KNOWN_DATASETS.some(({ name }) => name === data) && isTextFile(data);
-  const model = merged.model ?? (isText ? "gpt" : DEFAULTS.model);
-  const defaults = model === "gpt" ? { ...DEFAULTS, ...TEXT_TRAINING } : DEFAULTS;
+  const isFile = !KNOWN_DATASETS.some(({ name }) => name === data);
+  const isRows = isFile && (merged.model === "tabular" || (merged.model !== "gpt" && isTable(data)));
+  const isText = isFile && !isRows && isTextFile(data);
+  const model = merged.model ?? (isRows ? "tabular" : isText ? "gpt" : DEFAULTS.model);
+  const own = model === "gpt" ? TEXT_TRAINING : isRows ? TABLE_TRAINING : {};
+  const defaults = { ...DEFAULTS, ...own };
   const optimizer = merged.optimizer ?? defaults.optimizer;
   const rule = RULES.find(({ name }) => name === optimizer);
   const overruled = flags.optimizer !== undefined && flags.optimizer !== (file.optimizer ?? defaults.optimizer);
@@ -130,20 +157,22 @@ export function recipeOf(flags: Given, file: Given): Recipe {
     if (rule !== undefined && Object.hasOwn(rule.hypers, name)) hypers[name] = value;
     else if (flags[name] !== undefined || !overruled) throw foreign(name, optimizer, flags[name] !== undefined);
   }
+  if (isRows && optimizer === "adamw") hypers.weightDecay ??= TABLE_CARE.weightDecay;
   if (isText && model !== "gpt")
     throw new OptionError(
       `--model: got ${model} for the file ${data}; expected gpt, or a data set for ${model}.`,
       "model",
     );
   const text = textRecipeOf(merged, model, flags);
-  const rate = rateAndSchedule(merged, optimizer, text !== undefined);
+  const table = tableRecipeOf(merged, model, isRows, flags);
+  const ownRates = text !== undefined ? TEXT_RATES : table !== undefined ? TABLE_RATES : undefined;
+  const rate = rateAndSchedule(merged, optimizer, ownRates);
   const { epochs, batchSize, seed, out } = { ...defaults, ...merged };
   const { threads, wide, native, dataDir, validation, augment, weights, strict } = merged;
   const mode = modeOf(merged);
-  if (weights !== undefined && text !== undefined)
-    throw new OptionError("--weights: got it with the model gpt; expected it with an image classifier.", "weights");
-  if (augment !== undefined && text !== undefined)
-    throw new OptionError("--augment: got it with the model gpt; expected it with an image classifier.", "augment");
+  for (const [flag, value] of Object.entries({ weights, augment }))
+    if (value !== undefined && (text ?? table) !== undefined)
+      throw new OptionError(`--${flag}: got it with the model ${model}; expected it with an image classifier.`, flag);
   if (strict !== undefined && weights === undefined)
     throw new OptionError(`--${strict ? "" : "no-"}strict: got it without --weights; expected both.`, "strict");
   if (mode === "reproducible" && native === "on")
@@ -151,6 +180,10 @@ export function recipeOf(flags: Given, file: Given): Recipe {
       "--native: got on with --mode reproducible; expected --mode fast. A BLAS gives other bits on other machines.",
       "native",
     );
+  const keeping = Object.fromEntries(
+    KEEPING.flatMap((name) => (merged[name] === undefined ? [] : [[name, merged[name]]])),
+  );
+  if (isRows && validation !== 0) keeping.earlyStopping ??= TABLE_CARE.earlyStopping;
   const processing = Object.fromEntries(
     PROCESSING.flatMap((name) => {
       const value =
@@ -167,8 +200,9 @@ export function recipeOf(flags: Given, file: Given): Recipe {
     ...rate,
     hypers,
     processing,
-    keeping: Object.fromEntries(KEEPING.flatMap((name) => (merged[name] === undefined ? [] : [[name, merged[name]]]))),
+    keeping,
     ...(text === undefined ? {} : { text }),
+    ...(table === undefined ? {} : { table }),
     epochs,
     batchSize,
     validation,
@@ -196,7 +230,8 @@ function modeOf({ mode, reproducible }: BaseSettings): BaseSettings["mode"] {
 
 /** Throws OptionError for what belongs to a text where none is trained on. */
 function textRecipeOf(merged: BaseSettings & Given, model: Recipe["model"], flags: Given): TextRecipe | undefined {
-  const given = TEXT_NAMES.find((name) => merged[name] !== undefined);
+  const takes = (name: string): boolean => model === "tabular" && name === "dropout";
+  const given = TEXT_NAMES.find((name) => merged[name] !== undefined && !takes(name));
   if (model !== "gpt") {
     if (given === undefined) return undefined;
     const shown = flags[given] === undefined ? given : `--${kebab(given)}`;
@@ -213,18 +248,38 @@ function textRecipeOf(merged: BaseSettings & Given, model: Recipe["model"], flag
   return { layers, heads, width, block, dropout, tokenizer, vocab: learned, sample, sampleEvery, epochs };
 }
 
+/** Throws OptionError for what belongs to a table where none is trained on, and for another model on one. */
+function tableRecipeOf(
+  merged: BaseSettings & Given,
+  model: Recipe["model"],
+  isRows: boolean,
+  flags: Given,
+): TableRecipe | undefined {
+  const { data, target, columns, task, hidden, dropout = TABLE_CARE.dropout, batchSize, epochs } = merged;
+  if (isRows && model !== "tabular")
+    throw new OptionError(`--model: got ${model} for the table ${data}; expected tabular.`, "model");
+  if (model === "tabular" && !isRows)
+    throw new OptionError(`--model: got tabular for ${data}; expected a table, such as cars.csv.`, "model");
+  if (isRows) return { target, columns, task, hidden, dropout, batchSize, epochs };
+  const given = TABLE_NAMES.find((name) => merged[name] !== undefined);
+  if (given === undefined) return undefined;
+  const shown = flags[given] === undefined ? given : `--${kebab(given)}`;
+  throw new OptionError(`${shown}: got it with the model ${model}; expected it with a table only.`, shown);
+}
+
 /** An optimizer as JSON, which has its own rate and hyperparameters. */
 export const isJson = (optimizer: string): boolean => optimizer.startsWith("{");
 
 function rateAndSchedule(
   { lr, schedule }: BaseSettings,
   optimizer: string,
-  isText: boolean,
+  ownRates: Readonly<Record<string, number>> | undefined,
 ): Pick<Recipe, "lr" | "schedule"> {
   if (!isJson(optimizer))
     return {
-      lr: lr ?? (isText ? TEXT_RATES[optimizer] : undefined) ?? defaultRate(optimizer),
-      schedule: schedule ?? (isText ? TEXT_TRAINING.schedule : defaultSchedule(optimizer)),
+      lr: lr ?? ownRates?.[optimizer] ?? defaultRate(optimizer),
+      // Texts and tables have the same.
+      schedule: schedule ?? (ownRates !== undefined ? TEXT_TRAINING.schedule : defaultSchedule(optimizer)),
     };
   const given = lr !== undefined ? "--lr" : schedule !== undefined ? "--schedule" : undefined;
   if (given !== undefined)
@@ -282,10 +337,21 @@ export function shownEpochs({ epochs, keeping }: Recipe): number | undefined {
 }
 
 /** The recipe as a config file would say it, with the same keys. */
-export function toConfig({ hypers, processing, keeping, text, ...rest }: Recipe): Readonly<Record<string, Value>> {
-  const decided = Object.entries({ ...rest, ...text, epochs: rest.epochs }).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, value] as const],
-  );
+export function toConfig({
+  hypers,
+  processing,
+  keeping,
+  text,
+  table,
+  ...rest
+}: Recipe): Readonly<Record<string, Value>> {
+  const decided = Object.entries({
+    ...rest,
+    ...text,
+    ...table,
+    epochs: rest.epochs,
+    batchSize: rest.batchSize,
+  }).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
   return { ...Object.fromEntries(decided), ...hypers, ...processing, ...keeping };
 }
 

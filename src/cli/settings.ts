@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { OptionError } from "../core/errors.ts";
+import { COLUMN_KINDS } from "../data/table/column.ts";
 import { AUGMENTATIONS } from "../nn/augment.ts";
 import { models } from "../nn/models/table.ts";
 import type { HyperSpec } from "../optim/hyper.ts";
@@ -20,6 +21,7 @@ export type Setting = {
     | "Model and optimizer"
     | "Gradients and parameters"
     | "Text"
+    | "Table"
     | "Training"
     | "Stopping and going on"
     | "Data and output";
@@ -34,7 +36,7 @@ export type Setting = {
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const text = v.pipe(v.string(), v.minLength(1));
 
-export const MODELS: readonly string[] = [...models.map(({ name }) => name), "gpt"];
+export const MODELS: readonly string[] = [...models.map(({ name }) => name), "gpt", "tabular"];
 export const TOKENIZERS = ["byte", "character", "bpe"] as const;
 export const RULES: readonly (typeof table)[number][] = table.filter(({ role }) => role === "rule");
 const namesOf = (role: string): string =>
@@ -56,7 +58,7 @@ const BASE = {
   model: {
     flag: "--model <name>",
     group: "Model and optimizer",
-    help: "cnn, mlp, resnet18 and others; `downhill models` lists all; gpt for a text file",
+    help: "cnn, mlp, resnet18 and others; `downhill models` lists all; gpt for a text file, tabular for a table",
     kind: "text",
     expected: `one of ${MODELS.join(", ")}`,
     schema: v.picklist(MODELS),
@@ -192,7 +194,7 @@ const BASE = {
   dropout: {
     flag: "--dropout <n>",
     group: "Text",
-    help: "share of activations that are left out in training",
+    help: "share of activations that are left out in training, of a table too",
     kind: "number",
     expected: "a number from 0 and below 1",
     schema: v.pipe(v.number(), v.minValue(0), v.ltValue(1)),
@@ -229,6 +231,38 @@ const BASE = {
     expected: "a whole number from 0",
     schema: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   },
+  target: {
+    flag: "--target <column>",
+    group: "Table",
+    help: "the column to predict (the one called target, label, class or y); of a .npy the file of targets",
+    kind: "text",
+    expected: "the name of a column",
+    schema: text,
+  },
+  columns: {
+    flag: "--columns <list>",
+    group: "Table",
+    help: `what columns are, where their values do not say: "zip: category, id: ignore" (${COLUMN_KINDS.join(", ")})`,
+    kind: "text",
+    expected: 'a list such as "zip: category, id: ignore"',
+    schema: text,
+  },
+  task: {
+    flag: "--task <name>",
+    group: "Table",
+    help: "classification or regression (regression of numbers that are many or have decimals)",
+    kind: "text",
+    expected: "classification or regression",
+    schema: v.picklist(["classification", "regression"]),
+  },
+  hidden: {
+    flag: "--hidden <sizes>",
+    group: "Table",
+    help: "units of each hidden layer (64, 32 for few rows to 256, 128 for many)",
+    kind: "text",
+    expected: 'whole numbers such as "128, 64"',
+    schema: v.pipe(v.string(), v.regex(/^\s*[1-9]\d{0,5}(\s*,\s*[1-9]\d{0,5})*\s*$/)),
+  },
   augment: {
     flag: "--augment <list>",
     group: "Training",
@@ -242,7 +276,7 @@ const BASE = {
   epochs: {
     flag: "--epochs <n>",
     group: "Training",
-    help: "passes over the training images; of a text, as many as make 600,000 tokens",
+    help: "passes over the training images; of a text, as many as make 600,000 tokens, of a table 2,000 updates",
     kind: "number",
     expected: "a whole number of at least 1",
     schema: count,
@@ -250,7 +284,7 @@ const BASE = {
   batchSize: {
     flag: "--batch-size <n>",
     group: "Training",
-    help: "images, or windows of a text, per update",
+    help: "images, windows of a text or rows of a table per update",
     kind: "number",
     expected: "a whole number of at least 1",
     schema: count,

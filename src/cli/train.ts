@@ -15,6 +15,7 @@ import type { Screen } from "./screen.ts";
 import { flushOnSecond, newRun, type Session, sayFailed, sayStopped } from "./session.ts";
 import { type Given, parseConfig } from "./settings.ts";
 import { trainText } from "./text.ts";
+import { trainTable } from "./train-table.ts";
 import { namingFile, readWeights, WeightsNote } from "./weights.ts";
 
 export type TrainFlags = { readonly given: Given; readonly config?: string; readonly verbose: boolean };
@@ -29,6 +30,7 @@ export async function train(screen: Screen, flags: TrainFlags): Promise<number> 
 export async function trainRecipe(screen: Screen, recipe: Recipe, session: Session): Promise<number> {
   const optimizer = optimizerOf(recipe);
   if (recipe.text !== undefined) return trainText(screen, { ...recipe, text: recipe.text }, optimizer, session);
+  if (recipe.table !== undefined) return trainTable(screen, { ...recipe, table: recipe.table }, optimizer, session);
   const augment = recipe.augment === undefined ? [] : atFlag("augment", () => parseAugment(recipe.augment ?? ""));
   const data = await loadData(screen, recipe);
   const { classes } = data.train;

@@ -1,6 +1,7 @@
 import { type Aval, sizeOf } from "../../core/dtype.ts";
 import { DataError, OptionError } from "../../core/errors.ts";
 import { HostArray } from "../../core/host-array.ts";
+import type { TableEncoding } from "../../data/table/encoding.ts";
 import type { AvalsOf } from "../../nn/layer.ts";
 import { defineMetric } from "../../nn/metrics/metric.ts";
 import type { Tensor } from "../../ops/tensor.ts";
@@ -63,11 +64,21 @@ export function evaluateFully<X extends HostTree, Y extends HostTree>(
     if (form.kind === "metrics") return { ...form, data: common.data, samples: countOf(matched), metrics };
     const rows = totals.metrics()[GATHERED] as ArrayLike<number>;
     const targets = (matched.targets as HostArray).data;
-    if (form.kind === "regression") return regressionOf(rows, targets, form.outputs, common);
+    if (form.kind === "regression") {
+      const units = inUnits(parts.table);
+      return regressionOf(units(rows), units(targets), form.outputs, common);
+    }
     const names = parts.classes ?? matched.classes;
     const classes = Array.from({ length: form.classes }, (_, i) => names?.[i] ?? `${i}`);
     return classificationOf(rows, targets, { ...common, classes, bins });
   });
+}
+
+/** What a table's values are in the target's own units; others are as they are. */
+function inUnits(table: TableEncoding | undefined): (values: ArrayLike<number>) => ArrayLike<number> {
+  if (table?.target.task !== "regression") return (values) => values;
+  const { mean, std } = table.target;
+  return (values) => Float64Array.from(values, (value) => value * std + mean);
 }
 
 type Form =
