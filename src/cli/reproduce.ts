@@ -5,11 +5,10 @@ import { DataError, OptionError } from "../core/errors.ts";
 import type { HostArray } from "../core/host-array.ts";
 import { decodeSafetensors } from "../io/safetensors.ts";
 import { CheckpointFolder } from "../node/checkpoint-folder.ts";
-import { reasonOf } from "../node/file-store.ts";
+import { readEvents } from "../node/event-log.ts";
 import { RunFolder } from "../node/run-folder.ts";
 import type { Checkpoint } from "../train/checkpoints/checkpoint.ts";
 import { namesOf, readCheckpoint } from "../train/checkpoints/keeper.ts";
-import { decodeEventLog } from "../train/event-log.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { MODEL_FILE } from "../train/load.ts";
 import type { RecordedLength } from "../train/time-budget.ts";
@@ -32,7 +31,7 @@ export async function reproduce(
   { run, given, verbose }: { readonly run: string; readonly given: Given; readonly verbose: boolean },
 ): Promise<number> {
   const record = readRecord(run);
-  const recorded = readEvents(run);
+  const recorded = readEvents(run, "reproduce");
   const end = recorded.find((event) => event.type === "end");
   if (end === undefined)
     throw new OptionError(
@@ -118,17 +117,6 @@ function lengthOf(events: readonly TrainEvent[]): RecordedLength | undefined {
   return plans.length === 0 || end === undefined ? undefined : { plans, end: end.step };
 }
 
-function readEvents(run: string): readonly TrainEvent[] {
-  const file = join(run, "events.jsonl");
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(file);
-  } catch (error) {
-    throw new DataError(`reproduce: cannot read ${file}: ${reasonOf(error)}.`, file);
-  }
-  return decodeEventLog(bytes, file).events;
-}
-
 /** An event as it repeats: without what the clock and the machine decide. */
 function comparable(event: TrainEvent | undefined): string {
   return JSON.stringify(event, (key, value: unknown) =>
@@ -141,7 +129,7 @@ function comparable(event: TrainEvent | undefined): string {
 type Compared = { readonly run: string; readonly recorded: readonly TrainEvent[]; readonly repeated: string };
 
 function compare(screen: Screen, { run, recorded, repeated }: Compared): number {
-  const again = readEvents(repeated);
+  const again = readEvents(repeated, "reproduce");
   screen.line();
   const at = recorded.findIndex((event, i) => comparable(event) !== comparable(again[i]));
   const differs = at >= 0 ? at : recorded.length === again.length ? undefined : recorded.length;

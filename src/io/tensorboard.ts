@@ -133,10 +133,13 @@ function recordOf(fields: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-/** The settings of a run for TensorBoard's HParams page; a later `hyperparametersEnd` says how it ended. */
+/**
+ * The settings of a run for TensorBoard's HParams page, which takes runs of one `group` for repetitions of one trial; a later
+ * `hyperparametersEnd` says how it ended.
+ */
 export function hyperparameters(
   values: Readonly<Record<string, number | string | boolean>>,
-  { group, time }: { readonly group: string; readonly time: number },
+  { group, time }: { readonly group?: string; readonly time: number },
 ): Summary {
   const entries = Object.entries(values).map(([name, value]) =>
     bytesField(
@@ -153,7 +156,12 @@ export function hyperparameters(
       ),
     ),
   );
-  const content = bytesField(3, ...entries, bytesField(4, group), doubleField(5, time));
+  const content = bytesField(
+    3,
+    ...entries,
+    ...(group === undefined ? [] : [bytesField(4, group)]),
+    doubleField(5, time),
+  );
   return { tag: "_hparams_/session_start_info", kind: "plugin", plugin: "hparams", content };
 }
 

@@ -35,6 +35,7 @@ export const NODE_ONLY: readonly string[] = [
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/cli/": ["commander", "valibot"],
   "src/node/tables/": ["hyparquet", "hyparquet-writer"],
+  "src/node/metrics/": ["hyparquet-writer"],
 };
 
 /** `src/optim/adam.ts` is in `src/optim`; the front pages `src/index*.ts` count as one folder. */
