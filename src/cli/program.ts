@@ -5,6 +5,7 @@ import { GROUPINGS, type GroupBy } from "../train/profile/group.ts";
 import { listCheckpoints } from "./checkpoints.ts";
 import { datasets } from "./datasets.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { exportCommand } from "./export.ts";
 import { optimizerHelp, scheduleHelp } from "./help.ts";
 import { info } from "./info.ts";
 import { listModels } from "./models.ts";
@@ -97,6 +98,7 @@ const RESUME_SETTINGS = [
   "wide",
   "native",
   "dataDir",
+  "tensorboard",
 ] as const;
 
 /** And those that only a new run may. */
@@ -314,6 +316,7 @@ export function program(screen: Screen, done: (code: number) => void): Command {
           else showOptimizer(screen, name);
         }),
     )
+    .addCommand(exportCommand(screen))
     .addCommand(generateTextCommand(screen))
     .addCommand(scheduleCommand(screen))
     .addCommand(profileStepCommand(screen))

@@ -44,6 +44,8 @@ export type Recipe = {
   readonly wide: boolean | undefined;
   readonly native: BaseSettings["native"] | undefined;
   readonly dataDir: string | undefined;
+  /** The folder of TensorBoard's folders. */
+  readonly tensorboard: string | undefined;
   readonly out: string;
 };
 
@@ -168,7 +170,7 @@ export function recipeOf(flags: Given, file: Given): Recipe {
   const ownRates = text !== undefined ? TEXT_RATES : table !== undefined ? TABLE_RATES : undefined;
   const rate = rateAndSchedule(merged, optimizer, ownRates);
   const { epochs, batchSize, seed, out } = { ...defaults, ...merged };
-  const { threads, wide, native, dataDir, validation, augment, weights, strict } = merged;
+  const { threads, wide, native, dataDir, tensorboard, validation, augment, weights, strict } = merged;
   const mode = modeOf(merged);
   for (const [flag, value] of Object.entries({ weights, augment }))
     if (value !== undefined && (text ?? table) !== undefined)
@@ -213,6 +215,7 @@ export function recipeOf(flags: Given, file: Given): Recipe {
     wide,
     native,
     dataDir,
+    tensorboard,
     out,
   };
 }

@@ -411,6 +411,14 @@ const BASE = {
     expected: "a folder",
     schema: text,
   },
+  tensorboard: {
+    flag: "--tensorboard <folder>",
+    group: "Data and output",
+    help: "write events for TensorBoard while it trains, in a folder of the run's name in this one",
+    kind: "text",
+    expected: "a folder",
+    schema: text,
+  },
   out: {
     flag: "--out <folder>",
     group: "Data and output",

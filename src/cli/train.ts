@@ -14,6 +14,7 @@ import { backendOf, defaultValidation, keepingOf, type Recipe, recipeOf, shownEp
 import type { Screen } from "./screen.ts";
 import { flushOnSecond, newRun, type Session, sayFailed, sayStopped } from "./session.ts";
 import { type Given, parseConfig } from "./settings.ts";
+import { withTensorboard } from "./tensorboard.ts";
 import { trainText } from "./text.ts";
 import { trainTable } from "./train-table.ts";
 import { namingFile, readWeights, WeightsNote } from "./weights.ts";
@@ -27,7 +28,8 @@ export async function train(screen: Screen, flags: TrainFlags): Promise<number> 
 }
 
 /** Trains as the recipe says: answers the exit code. */
-export async function trainRecipe(screen: Screen, recipe: Recipe, session: Session): Promise<number> {
+export async function trainRecipe(screen: Screen, recipe: Recipe, given: Session): Promise<number> {
+  const session = withTensorboard(screen, recipe, given);
   const optimizer = optimizerOf(recipe);
   if (recipe.text !== undefined) return trainText(screen, { ...recipe, text: recipe.text }, optimizer, session);
   if (recipe.table !== undefined) return trainTable(screen, { ...recipe, table: recipe.table }, optimizer, session);

@@ -1,0 +1,47 @@
+import { resolve } from "node:path";
+import { Command } from "commander";
+import { OptionError } from "../core/errors.ts";
+import { exportMetrics } from "../node/metrics/export.ts";
+import { exportTensorboard } from "../node/tensorboard/export.ts";
+import { formatCount } from "./format.ts";
+import type { Screen } from "./screen.ts";
+import { eventFolder } from "./tensorboard.ts";
+
+/** Something that a run can be made into: its flag, and what writes it and says in a line what was written. */
+type Target = {
+  readonly flag: string;
+  readonly help: string;
+  readonly run: (run: string, to: string) => Promise<string>;
+};
+
+const TARGETS: Readonly<Record<string, Target>> = {
+  tensorboard: {
+    flag: "--tensorboard <folder>",
+    help: "events for TensorBoard, in a folder of the run's name in this one",
+    run: async (run, to) => `Events for TensorBoard: ${await exportTensorboard(run, eventFolder(to, resolve(run)))}`,
+  },
+  metrics: {
+    flag: "--metrics <file>",
+    help: "a table of all steps, epochs and tests: .csv, .jsonl or .parquet",
+    run: async (run, to) => `Metrics: ${formatCount((await exportMetrics(run, to)).rows)} rows in ${to}`,
+  },
+};
+
+/** `downhill export`. */
+export function exportCommand(screen: Screen): Command {
+  const command = new Command("export")
+    .description("Write a run in a form that other programs read.")
+    .argument("<run>", "a run's folder");
+  for (const { flag, help } of Object.values(TARGETS)) command.option(flag, help);
+  return command.action(async (run: string, options: Readonly<Record<string, string>>) => {
+    const asked = Object.entries(TARGETS).filter(([name]) => options[name] !== undefined);
+    if (asked.length === 0)
+      throw new OptionError(
+        `export: got nothing to write; expected some of ${Object.values(TARGETS)
+          .map(({ flag }) => flag)
+          .join(", ")}.`,
+        "export",
+      );
+    for (const [name, target] of asked) screen.line(await target.run(run, options[name] as string));
+  });
+}
