@@ -3,7 +3,7 @@ import { OptionError } from "../core/errors.ts";
 import { version } from "../node/environment.ts";
 import { GROUPINGS, type GroupBy } from "../train/profile/group.ts";
 import { listCheckpoints } from "./checkpoints.ts";
-import { datasets } from "./datasets.ts";
+import { datasetsCommand } from "./datasets.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { exportCommand } from "./export.ts";
 import { optimizerHelp, scheduleHelp } from "./help.ts";
@@ -48,7 +48,7 @@ function trainCommand(screen: Screen, done: (code: number) => void): Command {
     .description("Train on images, a table or a text, and save the model.")
     .argument(
       "[data]",
-      "mnist, fashion-mnist, a folder of idx files such as ./digits, a table such as cars.csv, or a text such as book.txt",
+      "a data set known by name (downhill datasets lists them), a folder of idx files such as ./digits, a table such as cars.csv, or a text such as book.txt",
     )
     .option("--config <file>", "JSON with the same settings, by their names here in camelCase; flags win")
     .option("--verbose", "show programs, memory and compile time");
@@ -299,11 +299,7 @@ export function program(screen: Screen, done: (code: number) => void): Command {
         .option("--json", "print JSON")
         .action(({ json = false }: { json?: boolean }) => info(screen, json)),
     )
-    .addCommand(
-      new Command("datasets")
-        .description("List the data sets known by name, and where they are.")
-        .action(async () => datasets(screen)),
-    )
+    .addCommand(datasetsCommand(screen))
     .addCommand(new Command("models").description("List the models known by name.").action(() => listModels(screen)))
     .addCommand(
       new Command("optimizers")

@@ -143,12 +143,14 @@ export function recipeOf(flags: Given, file: Given): Recipe {
       "train: got no data; expected mnist, fashion-mnist, a folder such as ./digits, a table such as cars.csv or a text such as book.txt.",
       "data",
     );
-  const isFile = !KNOWN_DATASETS.some(({ name }) => name === data);
+  const known = KNOWN_DATASETS.find(({ name }) => name === data);
+  const isFile = known === undefined;
   const isRows = isFile && (merged.model === "tabular" || (merged.model !== "gpt" && isTable(data)));
   const isText = isFile && !isRows && isTextFile(data);
-  const model = merged.model ?? (isRows ? "tabular" : isText ? "gpt" : DEFAULTS.model);
+  const usual = { ...DEFAULTS, ...known?.settings };
+  const model = merged.model ?? (isRows ? "tabular" : isText ? "gpt" : usual.model);
   const own = model === "gpt" ? TEXT_TRAINING : isRows ? TABLE_TRAINING : {};
-  const defaults = { ...DEFAULTS, ...own };
+  const defaults = { ...usual, ...own };
   const optimizer = merged.optimizer ?? defaults.optimizer;
   const rule = RULES.find(({ name }) => name === optimizer);
   const overruled = flags.optimizer !== undefined && flags.optimizer !== (file.optimizer ?? defaults.optimizer);

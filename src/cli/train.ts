@@ -42,7 +42,7 @@ export async function trainRecipe(screen: Screen, recipe: Recipe, given: Session
   const resolved = { ...recipe, validation: recipe.validation ?? defaultValidation(total) };
   if (resolved.validation >= total)
     throw new OptionError(
-      `--validation: got ${resolved.validation} of ${total} training images; expected fewer than there are.`,
+      `--validation: got ${resolved.validation} of ${total} training ${samplesOf(data.train)}; expected fewer than there are.`,
       "validation",
     );
   const row = models.find(({ name }) => name === recipe.model) as ModelRow;
@@ -99,9 +99,9 @@ export async function trainRecipe(screen: Screen, recipe: Recipe, given: Session
   }
   if (run.stopReason !== undefined) screen.line(`Stopped early: ${run.stopReason}`);
   const { loss, accuracy } = await run.test(data.test);
-  const images = formatCount(sampleCount(data.test));
+  const tested = `${formatCount(sampleCount(data.test))} ${samplesOf(data.test)}`;
   screen.line();
-  screen.line(screen.bold(`Test accuracy ${formatPercent(accuracy)} (loss ${formatNumber(loss)}) on ${images} images`));
+  screen.line(screen.bold(`Test accuracy ${formatPercent(accuracy)} (loss ${formatNumber(loss)}) on ${tested}`));
   if (session.repeats === undefined) screen.line(`Saved to ${sink.place}`);
   await run.close();
   return 0;
@@ -142,6 +142,8 @@ export async function loadData(
   }
 }
 
+const samplesOf = ({ inputs }: Dataset): string => (inputs.shape.length > 2 ? "images" : "rows");
+
 function describe(
   screen: Screen,
   recipe: Recipe & { readonly validation: number },
@@ -158,7 +160,7 @@ function describe(
     ...recipe.processing,
   }).map(([name, value]) => `${name} ${[value].flat().join("; ")}`);
   screen.line(
-    `${data.name}: ${formatCount(total - held)} training and ${formatCount(held)} validation images of ${shape}, ${classes} classes`,
+    `${data.name}: ${formatCount(total - held)} training and ${formatCount(held)} validation ${samplesOf(data)} of ${shape}, ${classes} classes`,
   );
   screen.line(
     `${recipe.model}, ${recipe.optimizer}${rate}${hypers.join("")}, ` +

