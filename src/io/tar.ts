@@ -219,7 +219,7 @@ export class TarReader {
       const digits = blank < 0 || blank - at > 8 ? "" : new TextDecoder().decode(bytes.subarray(at, blank));
       const length = /^\d+$/.test(digits) ? Number(digits) : 0;
       const end = at + length;
-      if (end <= blank + 1 || end > bytes.length || bytes[end - 1] !== 10)
+      if (blank < 0 || end <= blank + 1 || end > bytes.length || bytes[end - 1] !== 10)
         this.fail("has pax records whose lengths do not fit.");
       const [, key, value = ""] =
         /^([^=]+)=(.*)$/s.exec(new TextDecoder().decode(bytes.subarray(blank + 1, end - 1))) ?? [];
