@@ -7,9 +7,11 @@ import { dataset } from "../../src/data/dataset.ts";
 import { decodeCifar } from "../../src/io/cifar.ts";
 import { decodeCsv } from "../../src/io/csv.ts";
 import { decodeIdx, encodeIdx } from "../../src/io/idx.ts";
+import { decodeLabelledRows } from "../../src/io/labelled-rows.ts";
 import { decodeNpy, encodeNpy } from "../../src/io/npy.ts";
 import { decodeNpz, encodeNpz } from "../../src/io/npz.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.ts";
+import { decodeTar } from "../../src/io/tar.ts";
 import * as nn from "../../src/nn/index.ts";
 import * as optim from "../../src/optim/index.ts";
 import { earlyStopping } from "../../src/train/callbacks/early-stopping.ts";
@@ -18,6 +20,7 @@ import { decodeEventLog } from "../../src/train/event-log.ts";
 import { fitWith } from "../../src/train/fit.ts";
 import { decodeModel } from "../../src/train/model-file.ts";
 import { MemorySink } from "../memory-sink.ts";
+import { tarBytes } from "../tar-bytes.ts";
 
 export type Target = {
   readonly name: string;
@@ -177,6 +180,34 @@ export async function makeTargets(): Promise<Target[]> {
       factor: 200,
       place: new RegExp(FILE),
       share: 8,
+    },
+    {
+      name: "tar",
+      seeds: [
+        tarBytes([
+          { path: "data/", type: "5" },
+          { path: "data/a.bin", content: new Uint8Array(700).fill(7) },
+          { path: "@LongLink", type: "L", content: `${"folder/".repeat(20)}b.bin\0` },
+          { path: "b.bin", content: "b" },
+        ]),
+        tarBytes([
+          { path: "pax", type: "x", content: "14 size=00003\n19 path=data/c.bin\n" },
+          { path: "c.bin", content: "abc" },
+          { path: "empty", prefix: "data/deep" },
+        ]),
+      ],
+      parse: (b) => decodeTar(b, FILE),
+      factor: 8,
+      place: BYTE,
+      share: 8,
+    },
+    {
+      name: "rows with labels",
+      seeds: [text("3,2,no,yes\n5.1,3.5,0\n-1e-2,0,1\n7,2,1\n")],
+      parse: (b) => decodeLabelledRows(b, { features: 2, classes: 3, counted: true, dtype: "f32" }, FILE),
+      factor: 60,
+      place: /line \d+/,
+      share: 4,
     },
     {
       name: "CIFAR",
