@@ -54,7 +54,7 @@ describe("a table with numbers to predict", () => {
     expect(lines[0]).toBe(
       "flats.csv: 432 training, 48 validation and 120 test rows; regression: price has 600 different whole numbers",
     );
-    expect(lines).toContain("Left out: id counts the rows");
+    expect(lines).toContain("Left out: id is different in every row, as an identifier");
     expect(lines).toContain("Left out: agent is different in every row");
     expect(outcome.stdout).toContain(
       "4 columns (1 number, 1 one-hot category, 1 embedded category, 1 date; 1 with missing values) make 11 numbers and 1 index a row",

@@ -13,7 +13,10 @@ const FEW_LEVELS = 16;
 /** From so many values on, and this share of one type, the others are mistakes. */
 const MANY = 20;
 const MOST = 0.9;
-const ID_NAME = /^(|id|.*[_\s-]id|index|unnamed:? ?\d*|row_?(id|num|number|names?)?|uuid|guid|key)$/i;
+const ID_NAME =
+  /^(id|uuid|guid|key|index|idx|#|no\.?|nr\.?|column 1|unnamed:? ?\d*|row[\s_-]?(id|no|num|number|names?)?)$|[\s_-]id$/i;
+/** `customerId`, but no word that ends so. */
+const CAMEL_ID_NAME = /[a-z0-9]I[dD]$/;
 
 export type ColumnOptions = {
   /** The file, for errors. */
@@ -51,9 +54,6 @@ export class ColumnBuilder {
   private levels: Map<string, number> | undefined;
   private readonly counts = { missing: 0, number: 0, integer: 0, date: 0, other: 0 };
   private readonly first: { number?: Odd; date?: Odd; other?: Odd } = {};
-  /** Whether each number is one more than the one before. */
-  private consecutive = true;
-  private before: number | undefined;
 
   constructor(name: string, options: ColumnOptions) {
     this.name = name;
@@ -111,8 +111,6 @@ export class ColumnBuilder {
   private addNumber(value: number, text: string, row: number): void {
     if (this.counts.number++ === 0) this.first.number = { row, text };
     if (Number.isInteger(value)) this.counts.integer++;
-    if (this.before !== undefined && value !== this.before + 1) this.consecutive = false;
-    this.before = value;
     this.values.push(value);
     this.addLevel(text, Number.isInteger(value) ? MAX_LEVELS : MAX_DECIMAL_LEVELS);
   }
@@ -183,8 +181,7 @@ export class ColumnBuilder {
     const integer = counts.integer === counts.number;
     if (counts.missing === 0 && present > 1 && values.every((value) => value === values[0]))
       return { reason: `is ${this.first.number?.text} in every row` };
-    if (this.consecutive && present > FEW_LEVELS && counts.missing === 0) return { reason: "counts the rows" };
-    if (integer && present > FEW_LEVELS && ID_NAME.test(name) && allDifferent(values))
+    if (integer && present > FEW_LEVELS && (ID_NAME.test(name) || CAMEL_ID_NAME.test(name)) && allDifferent(values))
       return { reason: "is different in every row, as an identifier" };
     return { column: { kind: "number", name, integer, values } };
   }
