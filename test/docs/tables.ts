@@ -25,6 +25,7 @@ import { Random } from "../../src/testing/random.ts";
 import type { Sample } from "../../src/testing/samples/sample.ts";
 import { samplePrimitives } from "../../src/testing/samples/table.ts";
 import { root } from "../built.ts";
+import { datasetTable } from "./dataset-table.ts";
 import { constantTable, derivativeTable } from "./derivatives.ts";
 import { layerTable } from "./layer-table.ts";
 import { code, markdownTable } from "./markdown.ts";
@@ -307,6 +308,7 @@ function fuzzTable(): string {
 }
 
 export const tables: Readonly<Record<string, MakeTable>> = {
+  datasets: datasetTable,
   kills: killTable,
   fuzz: fuzzTable,
   rules: () => ruleTable("rule"),
