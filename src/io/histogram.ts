@@ -1,4 +1,4 @@
-/** Counts of values between limits, as TensorBoard's HistogramProto: bucket i counts limits[i - 1] <= value < limits[i]. */
+/** Counts of values between limits, as TensorBoard's HistogramProto: bucket i counts limits[i - 1] <= value < limits[i]; the first begins at `min`. */
 export type Histogram = {
   readonly min: number;
   readonly max: number;
@@ -20,12 +20,13 @@ const LIMITS: Float64Array = (() => {
 })();
 
 /**
- * The histogram of finite values (NaN and infinities are left out) in TensorFlow's buckets, a run of empty ones joined to one.
+ * The histogram of finite values (NaN and infinities are left out) in TensorFlow's buckets, of which a run
+ * of empty ones is joined to one and those before and after all values are left out.
  *
  * Source: `tensorflow/core/lib/histogram/histogram.cc`.
  *
  * @example
- * histogramOf([1, 1, 2]).counts // -> [0, 2, 0, 1]
+ * histogramOf([1, 1, 2]).counts // -> [2, 0, 1]
  */
 export function histogramOf(values: ArrayLike<number>): Histogram {
   const buckets = new Float64Array(LIMITS.length);
@@ -44,7 +45,9 @@ export function histogramOf(values: ArrayLike<number>): Histogram {
   if (count === 0) return { min: 0, max: 0, count, sum, sumOfSquares, limits: [Number.MAX_VALUE], counts: [0] };
   const limits: number[] = [];
   const counts: number[] = [];
-  for (let i = 0; i < LIMITS.length; i++) {
+  const last = bucketOf(max);
+  // A reader takes `min` for the first bucket's left edge, which would lie to the right of an empty one.
+  for (let i = bucketOf(min); i <= last; i++) {
     const found = buckets[i] as number;
     const isRun = found === 0 && counts.at(-1) === 0;
     if (isRun) limits[limits.length - 1] = LIMITS[i] as number;
@@ -52,11 +55,6 @@ export function histogramOf(values: ArrayLike<number>): Histogram {
       limits.push(LIMITS[i] as number);
       counts.push(found);
     }
-  }
-  // Nothing is said of what lies past the last value.
-  if (counts.at(-1) === 0) {
-    limits.pop();
-    counts.pop();
   }
   return { min, max, count, sum, sumOfSquares, limits, counts };
 }

@@ -142,9 +142,8 @@ describe("histogramOf", () => {
       expected.buckets.map(([, , count]) => count),
     ]);
     // PyTorch multiplies its limits as this does, so they are the same doubles.
-    expect(found.slice(1).map(([left, right]) => [left, right])).toEqual(
-      expected.buckets.slice(1).map(([left, right]) => [left, right]),
-    );
+    expect(found.map(([, right]) => right)).toEqual(expected.buckets.map(([, right]) => right));
+    expect(found.slice(1).map(([left]) => left)).toEqual(expected.buckets.slice(1).map(([left]) => left));
     const { min, max, count } = expected;
     expect(rest).toMatchObject({ min, max, count });
     // Sums in another order differ in a double's last bits, relative to their largest term.
@@ -156,15 +155,15 @@ describe("histogramOf", () => {
 
   test("has buckets for numbers of any size", () => {
     const { limits, counts } = histogramOf([-1e300, 1e300]);
-    const edge = limits[2] as number;
+    const edge = limits[1] as number;
     expect(edge).toBeGreaterThan(9e19);
-    expect(limits).toEqual([-Number.MAX_VALUE, -edge, edge, Number.MAX_VALUE]);
-    expect(counts).toEqual([0, 1, 0, 1]);
+    expect(limits).toEqual([-edge, edge, Number.MAX_VALUE]);
+    expect(counts).toEqual([1, 0, 1]);
   });
 
   test("leaves out what is not finite", () => {
     const found = histogramOf([Number.NaN, 1, Infinity, -Infinity]);
-    expect(found).toMatchObject({ min: 1, max: 1, count: 1, sum: 1, counts: [0, 1] });
+    expect(found).toMatchObject({ min: 1, max: 1, count: 1, sum: 1, counts: [1] });
     expect(histogramOf([Number.NaN])).toEqual({
       min: 0,
       max: 0,
