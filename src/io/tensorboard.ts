@@ -118,7 +118,7 @@ export function maskedCrc(bytes: Uint8Array): number {
 }
 
 /** u64 length, its checksum, the bytes, their checksum; all little-endian. */
-function recordOf(fields: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+export function recordOf(fields: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const length = fields.reduce((sum, field) => sum + field.length, 0);
   const out = new Uint8Array(length + 16);
   const view = new DataView(out.buffer);

@@ -330,6 +330,7 @@ export const tables: Readonly<Record<string, MakeTable>> = {
   "optimizer recipes": recipeTable,
   "optimizer flags": hyperFlagTable,
   "evaluate flags": () => flagTable("evaluate"),
+  "export flags": () => flagTable("export"),
   "profile flags": () => flagTable("profile"),
 };
 

@@ -1,17 +1,21 @@
 import { readFileSync } from "node:fs";
 import { wasmBackend } from "../../src/backends/wasm/index.ts";
 import { parseConfig } from "../../src/cli/settings.ts";
+import { joinBytes } from "../../src/core/bytes.ts";
 import { OptionError } from "../../src/core/errors.ts";
 import { array, HostArray } from "../../src/core/host-array.ts";
 import { dataset } from "../../src/data/dataset.ts";
 import { decodeCifar } from "../../src/io/cifar.ts";
 import { decodeCsv } from "../../src/io/csv.ts";
+import { histogramOf } from "../../src/io/histogram.ts";
 import { decodeIdx, encodeIdx } from "../../src/io/idx.ts";
 import { decodeLabelledRows } from "../../src/io/labelled-rows.ts";
 import { decodeNpy, encodeNpy } from "../../src/io/npy.ts";
 import { decodeNpz, encodeNpz } from "../../src/io/npz.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.ts";
 import { decodeTar } from "../../src/io/tar.ts";
+import { EVENT_VERSION, encodeSummaryEvent, hyperparameters, recordOf } from "../../src/io/tensorboard.ts";
+import { decodeSummaryEvents } from "../../src/io/tensorboard-reader.ts";
 import * as nn from "../../src/nn/index.ts";
 import * as optim from "../../src/optim/index.ts";
 import { earlyStopping } from "../../src/train/callbacks/early-stopping.ts";
@@ -98,6 +102,27 @@ export async function makeTargets(): Promise<Target[]> {
     environment: { node: "20" },
     changes: [{ step: 3, before: { epochs: 2 } }],
   };
+  const eventFile = base64(
+    (
+      JSON.parse(readFileSync(new URL("../../golden/io/event-files.json", import.meta.url), "utf8")) as {
+        newer: string;
+      }
+    ).newer,
+  );
+  const summaries = [
+    encodeSummaryEvent({ time: 1, step: 0, summaries: [], version: EVENT_VERSION }),
+    encodeSummaryEvent({
+      time: 1,
+      step: 300,
+      summaries: [
+        { tag: "loss", kind: "scalar", value: 0.5 },
+        { tag: "weights", kind: "histogram", histogram: histogramOf([-1, 0.5, 0.25, 3]) },
+        { tag: "note", kind: "text", text: "two words" },
+        hyperparameters({ rate: 0.1, wide: true, model: "mlp" }, { time: 1 }),
+      ],
+    }),
+    eventFile,
+  ];
   return [
     { name: "idx", seeds: idx, parse: (b) => decodeIdx(b, FILE), factor: 4, place: BYTE, share: 14 },
     {
@@ -208,6 +233,23 @@ export async function makeTargets(): Promise<Target[]> {
       factor: 60,
       place: /line \d+/,
       share: 4,
+    },
+    {
+      name: "TensorBoard events",
+      seeds: [joinBytes(summaries), eventFile],
+      parse: (b) => decodeSummaryEvents(b, FILE),
+      factor: 60,
+      place: BYTE,
+      share: 4,
+    },
+    {
+      // With checksums that fit, as no change of a whole file's bytes has.
+      name: "TensorBoard messages",
+      seeds: summaries.map((record) => record.slice(12, -4)),
+      parse: (b) => decodeSummaryEvents(recordOf([b]), FILE),
+      factor: 120,
+      place: BYTE,
+      share: 6,
     },
     {
       name: "CIFAR",
