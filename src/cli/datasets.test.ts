@@ -3,9 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { OptionError } from "../core/errors.ts";
+import * as augment from "../nn/augment.ts";
+import { optimizerOf } from "./assemble.ts";
 import { datasetsCommand } from "./datasets.ts";
 import { recipeOf } from "./recipe.ts";
 import { Screen } from "./screen.ts";
+import { parseFlag } from "./settings.ts";
 
 let folder = "";
 beforeEach(async () => {
@@ -35,12 +38,24 @@ describe("downhill datasets", () => {
         "cifar10  CIFAR-10, small colour photographs",
         "  50,000 training and 10,000 test images of 3x32x32, 10 classes",
         "  https://www.cs.toronto.edu/~kriz/cifar.html (licence: none stated; its page asks to cite the report)",
-        '  takes longer, does better: downhill train cifar10 --model resnet20 --augment "flip, crop 4" --epochs 30',
+        '  takes longer, does better: downhill train cifar10 --model resnet20 --epochs 30 --schedule "warmup 5% | cosine" --augment "flip, crop 4"',
         "  not on this machine; downloaded when first used (162.2 MiB), or:",
         "  - put cifar-10-binary.tar.gz (or its files data_batch_1.bin,",
       ].join("\n"),
     );
     expect(text).toContain("  142 training and 36 test rows of 13 features, 3 classes\n");
+  });
+
+  test("suggests flags that there are", async () => {
+    const [, line = ""] = /better: downhill train (cifar10 .*)/.exec(await run()) ?? [];
+    const [data, ...words] = [...line.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word);
+    const given = words.flatMap((word, i) =>
+      word.startsWith("--") ? [[word.slice(2), parseFlag(word.slice(2), words[i + 1] as string)]] : [],
+    );
+    const recipe = recipeOf({ data: data as string, ...Object.fromEntries(given) }, {});
+    expect(recipe).toMatchObject({ model: "resnet20", epochs: 30, augment: "flip, crop 4" });
+    expect(augment.parse(recipe.augment as string).length).toBe(2);
+    expect(() => optimizerOf(recipe)).not.toThrow();
   });
 
   test("shows one, and where it is", async () => {

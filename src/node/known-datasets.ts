@@ -171,7 +171,7 @@ export const CIFAR10: KnownDataset = {
   shape: [3, 32, 32],
   mean: [0.4914, 0.4822, 0.4465],
   std: [0.247, 0.2435, 0.2616],
-  suggestion: '--model resnet20 --augment "flip, crop 4" --epochs 30',
+  suggestion: '--model resnet20 --epochs 30 --schedule "warmup 5% | cosine" --augment "flip, crop 4"',
   systemFolders: [],
   mirrors: ["https://www.cs.toronto.edu/~kriz/"],
   files: [
