@@ -66,9 +66,9 @@ const BASE = {
   weights: {
     flag: "--weights <file>",
     group: "Model and optimizer",
-    help: "start from the arrays of a safetensors file, or of a run's folder",
+    help: "start from the arrays of a safetensors file, of PyTorch's .pt or .pth, or of a run's folder",
     kind: "text",
-    expected: "a safetensors file or a run's folder",
+    expected: "a safetensors file, a .pt or .pth file, or a run's folder",
     schema: text,
   },
   strict: {

@@ -47,7 +47,7 @@ export async function trainRecipe(screen: Screen, recipe: Recipe, given: Session
     );
   const row = models.find(({ name }) => name === recipe.model) as ModelRow;
   const model = row.create({ classes: classes.length });
-  const weights = recipe.weights === undefined ? undefined : readWeights(recipe.weights);
+  const weights = recipe.weights === undefined ? undefined : await readWeights(recipe.weights);
   describe(screen, resolved, data.train, classes.length);
 
   const interrupts = new Interrupts(screen);

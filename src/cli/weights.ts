@@ -2,7 +2,9 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DataError, OptionError } from "../core/errors.ts";
 import { decodeSafetensors } from "../io/safetensors.ts";
+import { decodeTorchFile } from "../io/torch-file.ts";
 import { type StateDict, unwrapped } from "../nn/state-dict.ts";
+import { weightsOf } from "../nn/torch-weights.ts";
 import { reasonOf } from "../node/file-store.ts";
 import type { Callback, TrainEvent } from "../train/events.ts";
 import { MODEL_FILE } from "../train/load.ts";
@@ -11,8 +13,11 @@ import type { Screen } from "./screen.ts";
 /** Names that a note lists before it counts the rest. */
 const LISTED = 6;
 
-/** The arrays of a safetensors file or of a run's folder, without what DataParallel and torch.compile put before their names. */
-export function readWeights(path: string): StateDict {
+/**
+ * The arrays of a safetensors file, of a run's folder or of what torch.save wrote, without what DataParallel and torch.compile
+ * put before their names.
+ */
+export async function readWeights(path: string): Promise<StateDict> {
   let file = path;
   let bytes: Uint8Array;
   try {
@@ -20,10 +25,11 @@ export function readWeights(path: string): StateDict {
     bytes = readFileSync(file);
   } catch (error) {
     throw new OptionError(
-      `--weights: cannot read ${file}: ${reasonOf(error)}; expected a safetensors file or a run's folder.`,
+      `--weights: cannot read ${file}: ${reasonOf(error)}; expected a safetensors file, a file of torch.save or a run's folder.`,
       "weights",
     );
   }
+  if (/\.(pt|pth|bin)$/i.test(file)) return weightsOf(await decodeTorchFile(bytes, file), file);
   return unwrapped(decodeSafetensors(bytes, file).tensors);
 }
 
