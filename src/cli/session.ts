@@ -1,3 +1,4 @@
+import type { HostArray } from "../core/host-array.ts";
 import { RunFolder } from "../node/run-folder.ts";
 import type { Checkpoint } from "../train/checkpoints/checkpoint.ts";
 import type { Callback } from "../train/events.ts";
@@ -15,6 +16,8 @@ export type Session = {
   readonly callbacks: readonly Callback[];
   /** Of a run that only repeats another: where it stops, and how long it is. Nothing is said of where it is kept. */
   readonly repeats?: Pick<FitOptions<never, never, never>, "length" | "stopAt">;
+  /** Takes pictures that it trains on, for whoever shows the run. */
+  show?(pictures: HostArray): void;
   /** Where the run is kept; `config` is its recipe. */
   open(config: object): RunFolder;
 };

@@ -1,4 +1,5 @@
 import { basename, join } from "node:path";
+import type { HostArray } from "../core/host-array.ts";
 import type { RunFolder } from "../node/run-folder.ts";
 import { tensorboard } from "../node/tensorboard/callback.ts";
 import type { Recipe } from "./recipe.ts";
@@ -14,6 +15,7 @@ export function eventFolder(folder: string, run: string): string {
 export function withTensorboard(screen: Screen, { tensorboard: folder }: Recipe, session: Session): Session {
   if (folder === undefined || session.repeats !== undefined) return session;
   let sink: RunFolder | undefined;
+  let pictures: HostArray | undefined;
   const place = (): string => {
     const found = eventFolder(folder, sink?.place ?? "");
     screen.line(`Events for TensorBoard in ${found}`);
@@ -21,7 +23,12 @@ export function withTensorboard(screen: Screen, { tensorboard: folder }: Recipe,
   };
   return {
     ...session,
-    callbacks: [...session.callbacks, tensorboard(place)],
+    callbacks: [...session.callbacks, tensorboard(place, { pictures: () => pictures })],
+    show(given) {
+      const [, channels] = given.shape;
+      const isGrey = given.shape.length === 3;
+      if (isGrey || (given.shape.length === 4 && (channels === 1 || channels === 3))) pictures = given;
+    },
     open(config) {
       sink = session.open(config);
       return sink;

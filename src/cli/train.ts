@@ -53,6 +53,7 @@ export async function trainRecipe(screen: Screen, recipe: Recipe, given: Session
   const interrupts = new Interrupts(screen);
   const sink = session.open(toConfig(resolved));
   flushOnSecond(interrupts, sink);
+  session.show?.(data.train.inputs);
   const keeping = keepingOf(recipe.keeping);
   let failure: unknown;
   const run = await fit(model, {

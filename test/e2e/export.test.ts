@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodeCsv } from "../../src/io/csv.ts";
 import { decodeSummaryEvents } from "../../src/io/tensorboard-reader.ts";
 import { requireBuilt } from "../built.ts";
-import { writeBars } from "./bars.ts";
+import { SIZE, writeBars } from "./bars.ts";
 import { downhill } from "./command.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "downhill-export-"));
@@ -49,6 +49,17 @@ describe("downhill train --tensorboard", () => {
     expect(tested?.[1]).toBe(20);
     expect(100 * (tested?.[2] ?? 0)).toBeCloseTo(Number(accuracy), 1);
   });
+});
+
+test("downhill train --tensorboard shows what it trains on", () => {
+  const [name = ""] = readdirSync(join(LOGS, run));
+  const { events } = decodeSummaryEvents(readFileSync(join(LOGS, run, name)), name);
+  const shown = events.flatMap(({ step, summaries }) =>
+    summaries.flatMap((each) => (each.kind === "image" ? [[step, each.tag, each.width]] : [])),
+  );
+  // Pictures of SIZE pixels, made larger to 24 or more, four in a row.
+  const side = SIZE * Math.ceil(24 / SIZE);
+  expect(shown).toEqual([[0, "inputs", 4 * side + 3]]);
 });
 
 describe("downhill export", () => {

@@ -19,8 +19,8 @@ export type TensorboardOptions = {
   readonly histograms?: boolean;
   /** A picture of the filters of a first convolution over grey or RGB pictures, as often. Default true. */
   readonly filters?: boolean;
-  /** Pictures [N, H, W] or [N, C, H, W], the first 16 of which are shown at the start. Default none. */
-  readonly pictures?: HostArray;
+  /** Pictures [N, H, W] or [N, C, H, W], the first 16 of which are shown at the start; a function is asked for them then. Default none. */
+  readonly pictures?: HostArray | (() => HostArray | undefined);
   /** For the HParams page. Default: the names and numbers of the run's configuration. */
   readonly hyperparameters?: Hyperparameters;
 };
@@ -81,7 +81,8 @@ class Tensorboard implements Callback {
   }
 
   private async start(event: TrainEvent & { type: "start" }, control: Control): Promise<void> {
-    const { pictures, hyperparameters } = this.options;
+    const { hyperparameters } = this.options;
+    const pictures = typeof this.options.pictures === "function" ? this.options.pictures() : this.options.pictures;
     this.file = undefined;
     this.step = 0;
     this.beginning = [

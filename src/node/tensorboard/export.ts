@@ -38,14 +38,15 @@ export async function exportTensorboard(run: string, folder: string, options: Te
       `export: got ${folder}, which has other events (${other}); expected a folder for each run.`,
       folder,
     );
-  const file = join(folder, eventFileName(start.time / 1000, EXPORTED));
+  const startMs = Number.isFinite(start.time) ? start.time : 0;
+  const file = join(folder, eventFileName(startMs / 1000, EXPORTED));
   const records: Uint8Array[] = [];
   const add = (ms: number, step: number, summaries: readonly Summary[]): void => {
     if (summaries.length > 0) records.push(encodeSummaryEvent({ time: ms / 1000, step, summaries }));
   };
-  records.push(encodeSummaryEvent({ time: start.time / 1000, step: 0, summaries: [], version: EVENT_VERSION }));
-  add(start.time, 0, startSummaries(start, options.hyperparameters));
-  const last = timed(events, start.time, (event, ms, step) => {
+  records.push(encodeSummaryEvent({ time: startMs / 1000, step: 0, summaries: [], version: EVENT_VERSION }));
+  add(startMs, 0, startSummaries({ ...start, time: startMs }, options.hyperparameters));
+  const last = timed(events, startMs, (event, ms, step) => {
     if (event.type === "rollback")
       records.push(encodeSummaryEvent({ time: ms / 1000, step: event.to + 1, summaries: [], session: "start" }));
     add(ms, step, summariesOf(event));
@@ -67,12 +68,12 @@ function timed(
   let epochStartMs = startMs;
   let step = 0;
   for (const event of events) {
-    if (event.type === "step") ms += event.timeMs ?? 0;
+    const spentMs = "timeMs" in event && Number.isFinite(event.timeMs) ? event.timeMs : 0;
+    if (event.type === "step" || event.type === "test") ms += spentMs;
     if (event.type === "epoch") {
-      ms = Math.max(ms, epochStartMs + (event.timeMs ?? 0));
+      ms = Math.max(ms, epochStartMs + spentMs);
       epochStartMs = ms;
     }
-    if (event.type === "test") ms += event.timeMs ?? 0;
     if (event.type === "rollback") step = event.to;
     else if ("step" in event) step = event.step;
     use(event, ms, step);

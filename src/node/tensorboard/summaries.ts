@@ -58,18 +58,21 @@ export function startSummaries(start: TrainEvent & { type: "start" }, given: Hyp
   return [{ tag: "config", kind: "text", text }, hyperparameters(values, { time: start.time / 1000 })];
 }
 
-/** The numbers and names of a run's configuration, such as `optimizer.momentum`; nothing of lists and of what is inside the model. */
+/** Not what one compares runs by. */
+const NO_SETTINGS = ["model", "preprocessing", "data.fingerprint", "backendNotes"];
+
+/** The numbers and names of a run's configuration, such as `optimizer.momentum`; nothing of what is inside the model. */
 export function hyperparametersOf({ config, parameters, run }: TrainEvent & { type: "start" }): Hyperparameters {
   const found: Record<string, number | string | boolean> = { run, parameters };
   const walk = (value: unknown, path: string): void => {
-    if (path === "data.fingerprint") return;
+    if (NO_SETTINGS.includes(path)) return;
     if (typeof value === "number" || typeof value === "string" || typeof value === "boolean") found[path] = value;
-    else if (typeof value === "object" && value !== null && !Array.isArray(value))
+    else if (Array.isArray(value) && value.every((child) => typeof child !== "object")) found[path] = value.join(", ");
+    else if (typeof value === "object" && value !== null)
       for (const [key, child] of Object.entries(value))
         walk(child, key === "kind" || key === "name" ? path : path === "" ? key : `${path}.${key}`);
   };
-  const { model: _, preprocessing: __, ...shown } = config as Readonly<Record<string, unknown>>;
-  walk(shown, "");
+  walk(config, "");
   return found;
 }
 

@@ -215,9 +215,17 @@ describe("what tensorboard writes of", () => {
     run: "a",
     config: {
       epochs: 2,
+      model: { kind: "sequential" },
+      backendNotes: ["none"],
       loss: { kind: "crossEntropy" },
-      optimizer: { kind: "adam", rate: 0.1 },
-      metrics: ["accuracy"],
+      optimizer: {
+        name: "chain",
+        parts: [
+          { name: "clipByGlobalNorm", maxNorm: 1 },
+          { name: "adam", rate: 0.1 },
+        ],
+      },
+      metrics: ["f1", "accuracy"],
     },
     totalSteps: 2,
     stepsPerEpoch: 1,
@@ -271,9 +279,17 @@ describe("what tensorboard writes of", () => {
       summaries.flatMap((each) => (each.kind === "plugin" ? [each] : [])),
     ) as unknown as [{ content: Uint8Array }];
     const text = Buffer.from(content).toString("latin1");
-    for (const name of ["epochs", "loss", "crossEntropy", "optimizer", "adam", "optimizer.rate", "parameters"])
+    for (const name of ["epochs", "loss", "crossEntropy", "optimizer", "adam", "parameters"])
       expect(text).toContain(name);
-    expect(text).not.toContain("metrics");
+    for (const name of [
+      "metrics",
+      "optimizer.parts.0.maxNorm",
+      "optimizer.parts.1.rate",
+      "clipByGlobalNorm",
+      "f1, accuracy",
+    ])
+      expect(text).toContain(name);
+    for (const name of ["model", "backendNotes"]) expect(text).not.toContain(name);
   });
 
   test("a file that cannot be written: one that says so", async () => {
