@@ -33,6 +33,7 @@ export { datasetFromFolder, type FolderOptions, type TrainTest } from "./node/id
 export { load } from "./node/load-run.ts";
 export { exportMetrics } from "./node/metrics/export.ts";
 export { profile } from "./node/profile.ts";
+export { type ReportedModel, type ReportOptions, writeReport } from "./node/report/write-report.ts";
 export { RunFolder, type RunFolderOptions } from "./node/run-folder.ts";
 export { type TableFileOptions, table } from "./node/tables/table.ts";
 export { type TensorboardOptions, tensorboard } from "./node/tensorboard/callback.ts";

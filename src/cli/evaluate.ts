@@ -7,7 +7,6 @@ import type { TrainedModel } from "../train/trained-model.ts";
 import { evaluationData, recordOf, sourceOf } from "./evaluation-data.ts";
 import { evaluationLines } from "./evaluation-text.ts";
 import { formatCount } from "./format.ts";
-
 import type { Screen } from "./screen.ts";
 import { SETTINGS } from "./settings.ts";
 import { measures, textToEvaluate, tokensPerByte, VALIDATION } from "./text.ts";
@@ -38,7 +37,7 @@ export function evaluateCommand(screen: Screen): Command {
     );
 }
 
-function parseWorst(text: string): number {
+export function parseWorst(text: string): number {
   const number = Number(text);
   if (text.trim() !== "" && Number.isSafeInteger(number) && number >= 0) return number;
   throw new OptionError(`--worst: got "${text}"; expected a whole number of at least 0.`, "--worst");

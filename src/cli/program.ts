@@ -12,6 +12,7 @@ import { listModels } from "./models.ts";
 import { listOptimizers, printOptimizers, showOptimizer } from "./optimizers.ts";
 import { type ProfileFlags, profileCommand } from "./profile.ts";
 import { DATA_HELP, defaultOf } from "./recipe.ts";
+import { reportCommand } from "./report.ts";
 import { reproduce } from "./reproduce.ts";
 import { branch, resume } from "./resume.ts";
 import { drawSchedules, parseReports, type ScheduleFlags } from "./schedule.ts";
@@ -326,7 +327,8 @@ export function program(screen: Screen, done: (code: number) => void): Command {
           else showSchedule(screen, name, ascii);
         }),
     )
-    .addCommand(evaluateCommand(screen));
+    .addCommand(evaluateCommand(screen))
+    .addCommand(reportCommand(screen));
   for (const command of [root, ...root.commands])
     command
       .exitOverride()

@@ -331,6 +331,7 @@ export const tables: Readonly<Record<string, MakeTable>> = {
   "optimizer flags": hyperFlagTable,
   "evaluate flags": () => flagTable("evaluate"),
   "export flags": () => flagTable("export"),
+  "report flags": () => flagTable("report"),
   "profile flags": () => flagTable("profile"),
 };
 

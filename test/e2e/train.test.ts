@@ -187,6 +187,21 @@ describe("downhill train on a folder of idx files", () => {
     expect(found.worst).toHaveLength(Math.min(2, found.mistakes));
   });
 
+  test("is written as a page, whose command repeats it", async () => {
+    const { code, stdout } = await downhill(folder, "report", run, "--out", "bars.html");
+    expect([code, stdout]).toEqual([0, "Wrote bars.html\n"]);
+    const page = readFileSync(join(folder, "bars.html"), "utf8");
+    const tested = eventsOf(run).find((event) => event.type === "test");
+    expect(page).toContain(`<dd>${(100 * (tested?.metrics.accuracy ?? 0)).toFixed(1)} %</dd>`);
+    const [, command = ""] = /downhill (train .*)/.exec(page) ?? [];
+    const again = await downhill(folder, ...command.split(" "), "--out", "by-report");
+    expect(again.stderr).toBe("");
+    expect(weightsIn(join(folder, "by-report"))).toEqual(weightsIn(join(folder, "runs")));
+    const gone = await downhill(folder, "report", run, "--data", "./gone");
+    expect(gone.code).not.toBe(0);
+    expect(gone.stderr).toContain("gone");
+  });
+
   test("its settings and one thread repeat the run bit for bit; a flag wins over the file", async () => {
     const again = await downhill(
       folder,
