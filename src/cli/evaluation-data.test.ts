@@ -1,0 +1,57 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { DataError } from "../core/errors.ts";
+import { sampleCount } from "../data/dataset.ts";
+import type { PictureForm } from "../data/picture-form.ts";
+import { evaluationData } from "./evaluation-data.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "downhill-evaluation-data-"));
+const pictures: PictureForm = { channels: 3, height: 8, width: 8, fit: "fill", background: [255, 255, 255] };
+/** Every picture is another: copies would count once. */
+let written = 0;
+const classes = ["ant", "bee", "cat"];
+
+async function writePictures(name: string, counts: Readonly<Record<string, number>>): Promise<string> {
+  for (const [place, count] of Object.entries(counts)) {
+    mkdirSync(join(folder, name, place), { recursive: true });
+    for (let n = 0; n < count; n++) {
+      const background = { r: 5 * ++written, g: 0, b: 0 };
+      await sharp({ create: { width: 12, height: 12, channels: 3, background } })
+        .png()
+        .toFile(join(folder, name, place, `${n}.png`));
+    }
+  }
+  return join(folder, name);
+}
+
+beforeAll(() => {
+  process.env.XDG_CACHE_HOME = join(folder, "cache");
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const read = (data: string) =>
+  evaluationData({ pictures, classes, table: undefined }, { run: "runs/none", data, dataDir: undefined });
+
+test("another folder of pictures is read whole, in the model's form and with its classes", async () => {
+  const { data, what } = await read(await writePictures("some", { cat: 3, bee: 2 }));
+  expect(what).toBe("images");
+  expect(data.inputs).toMatchObject({ dtype: "u8", shape: [5, 3, 8, 8] });
+  expect(data.classes).toEqual(classes);
+  expect([...(data.targets as { data: Int32Array }).data].sort()).toEqual([1, 1, 2, 2, 2]);
+});
+
+test("of a folder with a test part only that is read", async () => {
+  const parts = { "train/ant": 3, "train/bee": 3, "test/ant": 1, "test/bee": 2 };
+  const { data, what } = await read(await writePictures("split", parts));
+  expect(what).toBe("test images");
+  expect(sampleCount(data as never)).toBe(3);
+});
+
+test("a class that the model does not know is refused by name", async () => {
+  const source = await writePictures("strange", { ant: 2, dog: 2 });
+  await expect(read(source)).rejects.toThrow(DataError);
+  await expect(read(source)).rejects.toThrow(/dog.*expected one of ant, bee, cat/);
+});
