@@ -1,6 +1,7 @@
 import { OptionError } from "../core/errors.ts";
 import type { NodeBackendOptions } from "../node/default-backend.ts";
 import { KNOWN_DATASETS } from "../node/known-datasets.ts";
+import { isPictures } from "../node/pictures/is-pictures.ts";
 import { isTable } from "../node/tables/is-table.ts";
 import { isTextFile } from "../node/text.ts";
 import type { Rule } from "../optim/hyper.ts";
@@ -30,6 +31,8 @@ export type Recipe = {
   readonly keeping: Keeping;
   /** Of a gpt and its text. */
   readonly text?: TextRecipe;
+  /** Of folders of pictures. */
+  readonly pictures?: PictureRecipe;
   /** Of a table. */
   readonly table?: TableRecipe;
   readonly epochs: number;
@@ -74,6 +77,12 @@ export type TextRecipe = {
   readonly epochs: number | undefined;
 };
 
+export type PictureRecipe = Readonly<Pick<BaseSettings, (typeof PICTURE_NAMES)[number]>> & {
+  /** Undefined here and below: what the number of pictures decides. */
+  readonly batchSize: number | undefined;
+  readonly epochs: number | undefined;
+};
+
 export type TableRecipe = {
   readonly target: string | undefined;
   readonly columns: string | undefined;
@@ -103,6 +112,22 @@ const TEXT_NAMES = [...Object.keys(TEXT_DEFAULTS), "vocab", "sample", "sampleEve
 /** In place of `DEFAULTS` where a text is trained on. */
 const TEXT_TRAINING = { optimizer: "adamw", schedule: "warmup 5% | cosine", batchSize: 8, clipNorm: 1 } as const;
 const TEXT_RATES: Readonly<Record<string, number>> = { adamw: 2e-3, adam: 2e-3 };
+
+const PICTURE_NAMES = [
+  "imageSize",
+  "fit",
+  "test",
+  "splitSeed",
+  "classWeights",
+  "followLinks",
+  "maxBroken",
+  "fineTune",
+  "freezeEpochs",
+  "bodyRate",
+] as const;
+/** In place of `DEFAULTS` where folders of pictures are trained on. */
+const PICTURE_TRAINING = { optimizer: "adamw", schedule: "warmup 5% | cosine" } as const;
+const PICTURE_RATES: Readonly<Record<string, number>> = { adamw: 1e-3, adam: 1e-3 };
 
 const TABLE_NAMES = ["target", "columns", "task", "hidden"];
 /** In place of `DEFAULTS` where a table is trained on. */
@@ -146,10 +171,11 @@ export function recipeOf(flags: Given, file: Given): Recipe {
   const known = KNOWN_DATASETS.find(({ name }) => name === data);
   const isFile = known === undefined;
   const isRows = isFile && (merged.model === "tabular" || (merged.model !== "gpt" && isTable(data)));
-  const isText = isFile && !isRows && isTextFile(data);
+  const isFolder = isFile && !isRows && merged.model !== "gpt" && isPictures(data);
+  const isText = isFile && !isRows && !isFolder && isTextFile(data);
   const usual = { ...DEFAULTS, ...known?.settings };
   const model = merged.model ?? (isRows ? "tabular" : isText ? "gpt" : usual.model);
-  const own = model === "gpt" ? TEXT_TRAINING : isRows ? TABLE_TRAINING : {};
+  const own = model === "gpt" ? TEXT_TRAINING : isRows ? TABLE_TRAINING : isFolder ? PICTURE_TRAINING : {};
   const defaults = { ...usual, ...own };
   const optimizer = merged.optimizer ?? defaults.optimizer;
   const rule = RULES.find(({ name }) => name === optimizer);
@@ -169,7 +195,8 @@ export function recipeOf(flags: Given, file: Given): Recipe {
     );
   const text = textRecipeOf(merged, model, flags);
   const table = tableRecipeOf(merged, model, isRows, flags);
-  const ownRates = text !== undefined ? TEXT_RATES : table !== undefined ? TABLE_RATES : undefined;
+  const pictures = pictureRecipeOf(merged, isFolder, flags);
+  const ownRates = text ? TEXT_RATES : table ? TABLE_RATES : pictures ? PICTURE_RATES : undefined;
   const rate = rateAndSchedule(merged, optimizer, ownRates);
   const { epochs, batchSize, seed, out } = { ...defaults, ...merged };
   const { threads, wide, native, dataDir, tensorboard, validation, augment, weights, strict } = merged;
@@ -207,6 +234,7 @@ export function recipeOf(flags: Given, file: Given): Recipe {
     keeping,
     ...(text === undefined ? {} : { text }),
     ...(table === undefined ? {} : { table }),
+    ...(pictures === undefined ? {} : { pictures }),
     epochs,
     batchSize,
     validation,
@@ -253,6 +281,34 @@ function textRecipeOf(merged: BaseSettings & Given, model: Recipe["model"], flag
   return { layers, heads, width, block, dropout, tokenizer, vocab: learned, sample, sampleEvery, epochs };
 }
 
+/** Throws OptionError for what belongs to pictures where other data is trained on. */
+function pictureRecipeOf(merged: BaseSettings & Given, isFolder: boolean, flags: Given): PictureRecipe | undefined {
+  const { fineTune, freezeEpochs, bodyRate, weights, model, batchSize, epochs } = merged;
+  const given = PICTURE_NAMES.find((name) => merged[name] !== undefined);
+  const shown = (name: string): string => (flags[name] === undefined ? name : `--${kebab(name)}`);
+  if (!isFolder) {
+    if (given === undefined) return undefined;
+    throw new OptionError(
+      `${shown(given)}: got it with ${merged.data}; expected it with a folder of pictures only.`,
+      given,
+    );
+  }
+  for (const [name, value] of Object.entries({ freezeEpochs, bodyRate }))
+    if (value !== undefined && fineTune === undefined)
+      throw new OptionError(`${shown(name)}: got it without --fine-tune; expected both.`, name);
+  if (fineTune !== undefined && weights !== undefined)
+    throw new OptionError("--weights: got it with --fine-tune; expected one of the two.", "weights");
+  if (fineTune !== undefined && model === undefined && /\.(pt|pth|bin)$/i.test(fineTune))
+    throw new OptionError(
+      `--fine-tune: got ${fineTune}, which does not say of what model it is; expected --model too.`,
+      "fineTune",
+    );
+  const own = Object.fromEntries(
+    PICTURE_NAMES.flatMap((name) => (merged[name] === undefined ? [] : [[name, merged[name]]])),
+  );
+  return { ...own, batchSize, epochs };
+}
+
 /** Throws OptionError for what belongs to a table where none is trained on, and for another model on one. */
 function tableRecipeOf(
   merged: BaseSettings & Given,
@@ -283,7 +339,7 @@ function rateAndSchedule(
   if (!isJson(optimizer))
     return {
       lr: lr ?? ownRates?.[optimizer] ?? defaultRate(optimizer),
-      // Texts and tables have the same.
+      // Texts, tables and pictures have the same.
       schedule: schedule ?? (ownRates !== undefined ? TEXT_TRAINING.schedule : defaultSchedule(optimizer)),
     };
   const given = lr !== undefined ? "--lr" : schedule !== undefined ? "--schedule" : undefined;
@@ -348,12 +404,14 @@ export function toConfig({
   keeping,
   text,
   table,
+  pictures,
   ...rest
 }: Recipe): Readonly<Record<string, Value>> {
   const decided = Object.entries({
     ...rest,
     ...text,
     ...table,
+    ...pictures,
     epochs: rest.epochs,
     batchSize: rest.batchSize,
   }).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));

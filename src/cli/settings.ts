@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { OptionError } from "../core/errors.ts";
+import { PICTURE_FITS } from "../data/picture-form.ts";
 import { COLUMN_KINDS } from "../data/table/column.ts";
 import { AUGMENTATIONS } from "../nn/augment.ts";
 import { models } from "../nn/models/table.ts";
@@ -22,6 +23,7 @@ export type Setting = {
     | "Gradients and parameters"
     | "Text"
     | "Table"
+    | "Pictures"
     | "Training"
     | "Stopping and going on"
     | "Data and output";
@@ -402,6 +404,86 @@ const BASE = {
     kind: "number",
     expected: "a whole number from 0",
     schema: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  },
+  imageSize: {
+    flag: "--image-size <n>",
+    group: "Pictures",
+    help: "height and width that pictures are made (their own where they are alike and small, else 32, 48 or 64)",
+    kind: "number",
+    expected: "a whole number from 8 to 2048",
+    schema: v.pipe(v.number(), v.safeInteger(), v.minValue(8), v.maxValue(2048)),
+  },
+  fit: {
+    flag: "--fit <how>",
+    group: "Pictures",
+    help: "how other shapes are made square: contain (with borders), cover (cut) or fill (stretched) (contain)",
+    kind: "text",
+    expected: PICTURE_FITS.join(", "),
+    schema: v.picklist(PICTURE_FITS),
+  },
+  test: {
+    flag: "--test <n>",
+    group: "Pictures",
+    help: "held out of each class for the end: a share, or a count of all (0.1)",
+    kind: "number",
+    expected: "a share below 1, or a whole number",
+    schema: v.pipe(v.number(), v.finite(), v.minValue(0)),
+  },
+  splitSeed: {
+    flag: "--split-seed <n>",
+    group: "Pictures",
+    help: "chooses what is held out, whatever the run's seed (0)",
+    kind: "number",
+    expected: "a whole number from 0",
+    schema: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  },
+  classWeights: {
+    flag: "--class-weights <how>",
+    group: "Pictures",
+    help: "balanced: each class counts the same in the loss, however many pictures it has (none)",
+    kind: "text",
+    expected: "balanced or none",
+    schema: v.picklist(["balanced", "none"]),
+  },
+  followLinks: {
+    flag: "--follow-links",
+    group: "Pictures",
+    help: "follow symbolic links; each picture counts once",
+    kind: "switch",
+    expected: "true or false",
+    schema: v.boolean(),
+  },
+  maxBroken: {
+    flag: "--max-broken <share>",
+    group: "Pictures",
+    help: "share of the pictures that may be broken; they are left out and listed (0.1)",
+    kind: "number",
+    expected: "a share from 0 to 1",
+    schema: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
+  },
+  fineTune: {
+    flag: "--fine-tune <run>",
+    group: "Pictures",
+    help: "go on from the model of another run with a new last layer; or from --model's with a file of weights",
+    kind: "text",
+    expected: "a run's folder, a safetensors file or a .pt or .pth file",
+    schema: text,
+  },
+  freezeEpochs: {
+    flag: "--freeze-epochs <n>",
+    group: "Pictures",
+    help: "of a fine-tuning: epochs in which the new last layer alone is trained (a quarter of them)",
+    kind: "number",
+    expected: "a whole number from 0",
+    schema: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  },
+  bodyRate: {
+    flag: "--body-rate <factor>",
+    group: "Pictures",
+    help: "of a fine-tuning: times the rate of all that is not the last layer (0.1)",
+    kind: "number",
+    expected: "a number above 0 and at most 1",
+    schema: v.pipe(v.number(), v.gtValue(0), v.maxValue(1)),
   },
   dataDir: {
     flag: "--data-dir <folder>",

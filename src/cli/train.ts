@@ -16,6 +16,7 @@ import { flushOnSecond, newRun, type Session, sayFailed, sayStopped } from "./se
 import { type Given, parseConfig } from "./settings.ts";
 import { withTensorboard } from "./tensorboard.ts";
 import { trainText } from "./text.ts";
+import { trainPictures } from "./train-pictures.ts";
 import { trainTable } from "./train-table.ts";
 import { namingFile, readWeights, WeightsNote } from "./weights.ts";
 
@@ -30,6 +31,7 @@ export async function train(screen: Screen, flags: TrainFlags): Promise<number> 
 /** Trains as the recipe says: answers the exit code. */
 export async function trainRecipe(screen: Screen, recipe: Recipe, given: Session): Promise<number> {
   const session = withTensorboard(screen, recipe, given);
+  if (recipe.pictures !== undefined) return trainPictures(screen, { ...recipe, pictures: recipe.pictures }, session);
   const optimizer = optimizerOf(recipe);
   if (recipe.text !== undefined) return trainText(screen, { ...recipe, text: recipe.text }, optimizer, session);
   if (recipe.table !== undefined) return trainTable(screen, { ...recipe, table: recipe.table }, optimizer, session);

@@ -12,6 +12,11 @@ export function isTable(data: string): boolean {
   return isTableFile(data) && !isPictureList(namesOf(data));
 }
 
+/** Whether a data argument is a file that lists paths of pictures and labels. */
+export function isPictureListFile(data: string): boolean {
+  return isTableFile(data) && isPictureList(namesOf(data));
+}
+
 function namesOf(file: string): readonly string[] {
   if (!/\.(csv|tsv|jsonl|ndjson)$/i.test(file)) return [];
   const [line = ""] = startOf(file).split("\n");

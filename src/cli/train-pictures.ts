@@ -1,0 +1,312 @@
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { OptionError } from "../core/errors.ts";
+import { classCounts, type Dataset, sampleCount } from "../data/dataset.ts";
+import type { PictureForm } from "../data/picture-form.ts";
+import type { Preprocessing } from "../data/preprocessing.ts";
+import { parse as parseAugment } from "../nn/augment.ts";
+import * as nn from "../nn/index.ts";
+import type { LayerConfig } from "../nn/layer.ts";
+import { layerFromConfig } from "../nn/layer-from-config.ts";
+import { type ModelRow, models } from "../nn/models/table.ts";
+import { withClasses } from "../nn/models/with-classes.ts";
+import type { StateDict } from "../nn/state-dict.ts";
+import type { DataCard } from "../node/pictures/card.ts";
+import type { Skipped } from "../node/pictures/find.ts";
+import type { ImageFolder, ImageFolderOptions } from "../node/pictures/image-folder.ts";
+import { MODEL_FILE } from "../train/load.ts";
+import { decodeModel } from "../train/model-file.ts";
+import { atFlag, optimizerOf } from "./assemble.ts";
+import { fitRun } from "./fit-run.ts";
+import { formatCount, formatNumber, formatPercent } from "./format.ts";
+import { Progress } from "./progress.ts";
+import { type PictureRecipe, type Recipe, shownEpochs } from "./recipe.ts";
+import type { Screen } from "./screen.ts";
+import type { Session } from "./session.ts";
+import { namingFile, readWeights, WeightsNote } from "./weights.ts";
+
+export type PictureRun = Recipe & { readonly pictures: PictureRecipe };
+
+/** Pictures that a run looks at when nobody says for how many epochs. */
+const SEEN = 40_000;
+const [MIN_EPOCHS, MAX_EPOCHS] = [3, 40];
+/** From so many pictures on a batch is larger, and changing them at random is not needed. */
+const MANY = 20_000;
+
+/** `downhill train` on folders of pictures: answers the exit code. */
+export async function trainPictures(screen: Screen, given: PictureRun, session: Session): Promise<number> {
+  const base = given.pictures.fineTune === undefined ? undefined : await baseOf(given, given.pictures.fineTune);
+  const data = await readPictures(screen, given, base);
+  const { train } = data;
+  const classes = train.classes as readonly string[];
+  const recipe = decided(given, train, base);
+  const config = base === undefined ? undefined : withClasses(base.model, classes.length);
+  const row = models.find(({ name }) => name === recipe.model) as ModelRow;
+  const model = config === undefined ? row.create({ classes: classes.length }) : layerFromConfig(config);
+  const augment = recipe.augment === undefined ? [] : atFlag("augment", () => parseAugment(recipe.augment ?? ""));
+  const optimizer = optimizerOf(base === undefined ? recipe : held(recipe, base.head));
+  const loaded = recipe.weights === undefined ? undefined : await readWeights(recipe.weights);
+  const [from, weights] = base === undefined ? [recipe.weights ?? "", loaded] : [base.from, base.weights];
+  for (const line of [...cardLines(data.card), ...recipeLines(recipe, base)]) screen.line(line);
+  for (const warning of data.card.warnings)
+    if (!(recipe.pictures.classWeights === "balanced" && warning.includes("--class-weights")))
+      screen.line(`Warning: ${warning}`);
+  session.show?.(train.inputs);
+  const ended = await fitRun(screen, { recipe, session }, model as never, {
+    train,
+    validation: data.validation ?? 0,
+    loss: nn.crossEntropy(recipe.pictures.classWeights === "balanced" ? { weight: balanced(train) } : {}),
+    metrics: [nn.accuracy()],
+    optimizer,
+    augment,
+    name: `${train.name.replaceAll(/[^\w.-]+/g, "-")}-${base === undefined ? recipe.model : "tuned"}`,
+    before: [
+      ...(weights === undefined ? [] : [new WeightsNote(screen, from, weights)]),
+      new Progress(screen, { epochs: shownEpochs(recipe), verbose: session.verbose }),
+    ],
+    ...(weights === undefined ? {} : { weights, strict: base === undefined && (recipe.strict ?? true) }),
+  }).catch((error: unknown) => {
+    throw weights === undefined ? error : namingFile(error, from);
+  });
+  if (ended.run === undefined) return ended.exitCode;
+  const { run, sink } = ended;
+  screen.line();
+  if (data.test !== undefined) {
+    const { loss, accuracy } = await run.test(data.test as never);
+    screen.line(
+      screen.bold(
+        `Test accuracy ${formatPercent(accuracy)} (loss ${formatNumber(loss)}) on ${formatCount(sampleCount(data.test))} pictures`,
+      ),
+    );
+    screen.line(mostCommon(data.test, train));
+  }
+  if (session.repeats === undefined) {
+    screen.line(`Saved to ${sink.place}`);
+    screen.line(`Try it:  downhill predict ${sink.place} <pictures>`);
+  }
+  await run.close();
+  return 0;
+}
+
+/** What a fine-tuning goes on from. */
+type Base = {
+  readonly from: string;
+  readonly model: LayerConfig;
+  /** All but the last layer's. */
+  readonly weights: StateDict;
+  /** The last layer's name. */
+  readonly head: string;
+  readonly form: PictureForm | undefined;
+  readonly preprocessing: Preprocessing | undefined;
+};
+
+/** What torchvision's and timm's pictures were standardized by. */
+const IMAGENET: Preprocessing = {
+  kind: "standardize",
+  scale: 1 / 255,
+  mean: [0.485, 0.456, 0.406],
+  std: [0.229, 0.224, 0.225],
+};
+
+async function baseOf(recipe: Recipe, from: string): Promise<Base> {
+  const isFolder = statSync(from, { throwIfNoEntry: false })?.isDirectory() === true;
+  const file = isFolder ? join(from, MODEL_FILE) : from;
+  const weights = await readWeights(from);
+  const known = isFolder || (/\.safetensors$/i.test(file) && isOwn(file));
+  const own = known ? decodeModel(readFileSync(file), file) : undefined;
+  const row = models.find(({ name }) => name === recipe.model) as ModelRow;
+  const model = own?.model.config ?? row.create({ classes: row.classes }).config;
+  const head = headOf(weights);
+  const body = Object.fromEntries(Object.entries(weights).filter(([name]) => !name.startsWith(`${head}.`)));
+  const [preprocessing] =
+    own === undefined ? [row.classes === 1000 ? IMAGENET : undefined] : Object.values(own.preparation);
+  const [, height = 0, width = 0] =
+    own === undefined ? [] : ((own.sample as { shape?: readonly number[] }).shape ?? []);
+  const [channels] = (own?.sample as { shape?: readonly number[] } | undefined)?.shape ?? [];
+  const form =
+    own?.pictures ??
+    (own !== undefined && height > 0 && (channels === 1 || channels === 3)
+      ? ({ channels, height, width, fit: "contain", background: [0, 0, 0] } as const)
+      : undefined);
+  return { from, model, weights: body, head, form, preprocessing };
+}
+
+/** Whether a file of weights says what model they are of. */
+function isOwn(file: string): boolean {
+  try {
+    decodeModel(readFileSync(file), file);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The module of the last weight: models end in what scores the classes. */
+function headOf(weights: StateDict): string {
+  const names = ["fc", "head", "classifier"];
+  const modules = Object.keys(weights)
+    .filter((name) => name.endsWith(".weight"))
+    .map((name) => name.slice(0, -".weight".length));
+  const known = modules.findLast((name) => names.includes(name.split(".")[0] as string));
+  if (known !== undefined) return known;
+  // Files are sorted by name: "10" comes after "9" in a sequence, but before it there.
+  const byNumber = [...modules].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  return byNumber.at(-1) ?? "";
+}
+
+/** The optimizer's settings of a fine-tuning: the body at a lower rate, and frozen at first. */
+function held(recipe: PictureRun, head: string): Recipe {
+  const { freezeEpochs = 0, bodyRate = BODY_RATE } = recipe.pictures;
+  const body = `!${head}: name=body rateFactor=${bodyRate}`;
+  const freeze = freezeEpochs > 0 ? ` freeze="multistep 0 at ${freezeEpochs}ep"` : "";
+  const { group = [] } = recipe.processing;
+  return { ...recipe, processing: { ...recipe.processing, group: [body + freeze, ...group] } };
+}
+
+const BODY_RATE = 0.1;
+
+/** What the number of pictures decides, and whether they are fine-tuned on. */
+function decided(given: PictureRun, train: Dataset, base: Base | undefined): PictureRun {
+  const count = sampleCount(train);
+  const { pictures } = given;
+  const batchSize = pictures.batchSize ?? (count >= MANY ? 64 : 32);
+  const wanted = Math.round(SEEN / count);
+  const epochs = pictures.epochs ?? Math.max(MIN_EPOCHS, Math.min(MAX_EPOCHS, wanted));
+  const augment = given.augment ?? (count >= MANY ? undefined : "flip, crop 4");
+  const tuning =
+    base === undefined
+      ? {}
+      : { freezeEpochs: pictures.freezeEpochs ?? Math.floor(epochs / 4), bodyRate: pictures.bodyRate ?? BODY_RATE };
+  return {
+    ...given,
+    batchSize,
+    epochs,
+    augment: augment === "none" ? undefined : augment,
+    pictures: { ...pictures, ...tuning, batchSize, epochs },
+  };
+}
+
+/** Weights of classes that make all count the same: n / (k n_c), as scikit-learn's "balanced". */
+function balanced(train: Dataset): readonly number[] {
+  const counts = classCounts(train);
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  return counts.map((count) => total / (counts.length * Math.max(1, count)));
+}
+
+/** Reads a recipe's folder as its training does. */
+export async function readPictures(
+  screen: Screen,
+  { data, validation, pictures }: PictureRun,
+  base?: Pick<Base, "form" | "preprocessing">,
+): Promise<ImageFolder> {
+  const { imageFolder } = await import("../node/pictures/image-folder.ts");
+  const { imageSize, fit, test, splitSeed, followLinks, maxBroken } = pictures;
+  const given = { imageSize, fit, test, splitSeed, followLinks, maxBroken, validation };
+  const form = base?.form;
+  const same =
+    form === undefined
+      ? {}
+      : { imageSize: [form.height, form.width], channels: form.channels, fit: form.fit, background: form.background };
+  const options = Object.fromEntries(
+    Object.entries({ ...same, preprocessing: base?.preprocessing, ...given }).filter(
+      ([, value]) => value !== undefined,
+    ),
+  ) as ImageFolderOptions;
+  const onProgress = (done: number, total: number): void =>
+    screen.draw(`decoding ${formatCount(done)} of ${formatCount(total)} pictures`);
+  try {
+    return await imageFolder(data, { ...options, onProgress });
+  } catch (error) {
+    if (error instanceof OptionError && error.where !== undefined)
+      throw new OptionError(error.message.replace(/^imageFolder: got \w+/, `--${error.where}: got`), error.where);
+    throw error;
+  } finally {
+    screen.erase();
+  }
+}
+
+/** Rows of the table of classes that are shown. */
+const SHOWN_CLASSES = 12;
+const SHOWN_FILES = 3;
+
+/** What was found, in lines. */
+export function cardLines(card: DataCard): string[] {
+  const { form, classes, sizes } = card;
+  const { height, width, channels, fit } = form;
+  const total = (part: "train" | "validation" | "test"): number => classes.reduce((sum, each) => sum + each[part], 0);
+  const size = ([w, h]: readonly [number, number]): string => `${w}x${h}`;
+  const formats = Object.entries(card.formats).map(([name, count]) => `${formatCount(count)} ${name}`);
+  const traits = [
+    [card.transparent, "transparent"],
+    [card.grey, "without colour"],
+    [card.rotated, "turned by EXIF"],
+    [card.deep, "of 16 bits"],
+  ] as const;
+  const said = traits.filter(([count]) => count > 0).map(([count, what]) => `${formatCount(count)} ${what}`);
+  const longest = Math.min(30, Math.max(7, ...classes.map(({ name }) => name.length)));
+  const row = (name: string, cells: readonly (string | number)[]): string =>
+    `  ${name.slice(0, longest).padEnd(longest)}${cells.map((cell) => (typeof cell === "number" ? formatCount(cell) : cell).padStart(11)).join("")}`;
+  const shown = classes.length > SHOWN_CLASSES ? classes.slice(0, SHOWN_CLASSES - 1) : classes;
+  const rest = classes.slice(shown.length);
+  const sum = (part: "train" | "validation" | "test"): number => rest.reduce((all, each) => all + each[part], 0);
+  return [
+    `${card.source}: ${formatCount(card.pictures)} pictures of ${classes.length} classes, as ${height}x${width} ${channels === 1 ? "grey" : "RGB"} (${fit})`,
+    row("class", ["train", "validation", "test"]),
+    ...shown.map(({ name, train, validation, test }) => row(name, [train, validation, test])),
+    ...(rest.length > 0 ? [row(`${rest.length} more`, [sum("train"), sum("validation"), sum("test")])] : []),
+    row("all", [total("train"), total("validation"), total("test")]),
+    `  ${size(sizes.smallest)} to ${size(sizes.largest)} pixels, median ${size(sizes.median)}; ${formats.join(", ")}`,
+    ...(said.length > 0 ? [`  ${said.join(", ")}`] : []),
+    ...leftOut(card),
+  ];
+}
+
+function leftOut(card: DataCard): string[] {
+  const byReason = new Map<string, Skipped[]>();
+  for (const each of card.skipped) byReason.set(each.reason, [...(byReason.get(each.reason) ?? []), each]);
+  const files = (count: number): string => `${formatCount(count)} ${count === 1 ? "file" : "files"}`;
+  const groups: readonly (readonly [string, readonly Skipped[]])[] = [
+    ["broken", card.broken],
+    ["the same picture in several classes", card.contradictions],
+    ["the same picture again", card.duplicates],
+    ["the same picture as one that is held out", card.leaks],
+    ...[...byReason].map(([reason, list]) => [reason.replace(/^(is|lies) /, ""), list] as const),
+  ];
+  const lines = groups
+    .filter(([, list]) => list.length > 0)
+    .flatMap(([what, list]) => {
+      const named =
+        what === "broken" ? list.slice(0, SHOWN_FILES).map(({ name, reason }) => `    ${name} ${reason}`) : [];
+      const example = what === "broken" ? "" : `, such as ${list[0]?.name}`;
+      return [`  left out: ${files(list.length)}: ${what}${example}`, ...named];
+    });
+  if (card.links > 0) lines.push(`  left out: ${formatCount(card.links)} symbolic links (--follow-links takes them)`);
+  return lines;
+}
+
+function recipeLines(recipe: PictureRun, base: Base | undefined): string[] {
+  const { lr, schedule, epochs, batchSize, seed, augment, pictures } = recipe;
+  const rate = lr === undefined ? "" : `, rate ${lr} (${schedule})`;
+  const hypers = Object.entries({ ...recipe.hypers, ...recipe.processing }).map(
+    ([name, value]) => `, ${name} ${[value].flat().join("; ")}`,
+  );
+  const weighted = pictures.classWeights === "balanced" ? ", classes weighted alike" : "";
+  const { freezeEpochs = 0, bodyRate = BODY_RATE } = pictures;
+  return [
+    `${base === undefined ? recipe.model : `the model of ${base.from}`}, ${recipe.optimizer}${rate}${hypers.join("")}`,
+    ...(base === undefined
+      ? []
+      : [
+          `new last layer ${base.head}; all before it at ${bodyRate} times the rate${freezeEpochs > 0 ? `, frozen for ${freezeEpochs} ${freezeEpochs === 1 ? "epoch" : "epochs"}` : ""}`,
+        ]),
+    `batch ${batchSize}, ${epochs} epoch${epochs === 1 ? "" : "s"}, seed ${seed}, augment ${augment ?? "none"}${weighted}`,
+  ];
+}
+
+/** What a guess reaches that does not look at the picture. */
+function mostCommon(test: Dataset, train: Dataset): string {
+  const counts = classCounts(train);
+  const most = counts.indexOf(Math.max(...counts));
+  const right = (classCounts(test)[most] as number) / sampleCount(test);
+  return `Always saying ${(train.classes ?? [])[most]} would be right for ${formatPercent(right)}`;
+}

@@ -1,0 +1,14 @@
+import { readdirSync, statSync } from "node:fs";
+import { isPictureListFile } from "../tables/is-table.ts";
+
+/** Whether a data argument is pictures: a folder that has no idx files, or a list of paths and labels. */
+export function isPictures(data: string): boolean {
+  let entries: readonly string[];
+  try {
+    if (!statSync(data).isDirectory()) return isPictureListFile(data);
+    entries = readdirSync(data);
+  } catch {
+    return false;
+  }
+  return !entries.some((name) => /idx|ubyte/i.test(name));
+}
