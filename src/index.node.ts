@@ -35,6 +35,7 @@ export { exportMetrics } from "./node/metrics/export.ts";
 export { profile } from "./node/profile.ts";
 export { type ReportedModel, type ReportOptions, writeReport } from "./node/report/write-report.ts";
 export { RunFolder, type RunFolderOptions } from "./node/run-folder.ts";
+export { predictRows, readTestRows } from "./node/tables/rows.ts";
 export { type TableFileOptions, table } from "./node/tables/table.ts";
 export { type TensorboardOptions, tensorboard } from "./node/tensorboard/callback.ts";
 export { exportTensorboard, type TensorboardExport } from "./node/tensorboard/export.ts";

@@ -37,6 +37,14 @@ export {
 export { type BatchOptions, batchesOf, epochOrder } from "./data/order.ts";
 export { measureStandardization, type Preprocessing, preprocess } from "./data/preprocessing.ts";
 export { type Split, type SplitOptions, splitDataset } from "./data/split.ts";
+export type { Column, ColumnKind, ColumnKinds, Dropped } from "./data/table/column.ts";
+export type { RowPrediction } from "./data/table/decode.ts";
+export type { TableInputs } from "./data/table/encode.ts";
+export type { ColumnEncoding, TableEncoding, TargetEncoding } from "./data/table/encoding.ts";
+export { predictRows, type TableModel, tableFromCsv } from "./data/table/rows.ts";
+export type { TableCard, TableData, TableDataOptions, TableExamples } from "./data/table/table-data.ts";
+export type { TableOptions } from "./data/table/table-reader.ts";
+export type { RowText } from "./data/table/text-tables.ts";
 export { type TextData, type TextExamples, type TextOptions, textData, type Windows } from "./data/text.ts";
 export {
   type BpeConfig,
