@@ -83,6 +83,7 @@ export interface Run<X extends HostTree = HostTree, Y extends HostTree = HostTre
     TrainedModel<X, Y>,
     | "classes"
     | "tokenizer"
+    | "table"
     | "sample"
     | "evaluate"
     | "measure"
@@ -245,6 +246,7 @@ class Training implements Fit<HostTree, HostTree> {
         peakBytes: trainer.peakBytes,
         classes: model.classes,
         tokenizer: model.tokenizer,
+        table: model.table,
         sample: model.sample,
         get place() {
           return place();
