@@ -13,13 +13,10 @@ export async function inline(picture: HostArray): Promise<InlinePicture> {
 /** Longer sides are halved until they are no longer than this. */
 const MAX_SIDE = 128;
 
-/** Whether inputs [N, C, H, W] or [N, H, W] can be shown. */
-export function arePictures({ shape }: HostArray): boolean {
-  const [height = 0, width = 0] = shape.slice(-2);
-  const channels = shape.length === 3 ? 1 : shape[1];
-  return (
-    (shape.length === 3 || shape.length === 4) && (channels === 1 || channels === 3) && Math.min(height, width) > 1
-  );
+/** Whether samples [C, H, W] or [H, W] can be shown. */
+export function arePictures(sample: readonly number[]): boolean {
+  const [channels, height = 0, width = 0] = sample.length === 2 ? [1, ...sample] : sample;
+  return sample.length < 4 && (channels === 1 || channels === 3) && Math.min(height, width) > 1;
 }
 
 /** Input `index` as a picture u8 [C, H, W]; floats from their smallest to their largest. */
@@ -108,6 +105,7 @@ export function firstFilters(
   weights: Readonly<Record<string, HostArray>>,
   sample: readonly number[],
 ): { readonly name: string; readonly filters: HostArray } | undefined {
+  if (!arePictures(sample)) return undefined;
   const picture = sample.length === 2 ? [1, ...sample] : sample;
   const size = picture.reduce((a, b) => a * b, 1);
   for (const [name, { dtype, shape, data }] of Object.entries(weights)) {

@@ -113,7 +113,7 @@ async function shownMistakes(
     truth: classes[truth] as string,
     predicted: classes[predicted] as string,
   }));
-  if (!(inputs instanceof HostArray) || !arePictures(inputs) || worst.length === 0)
+  if (!(inputs instanceof HostArray) || !arePictures(inputs.shape.slice(1)) || worst.length === 0)
     return { mistakes: named, explained: undefined };
   const rows = takeRows(
     inputs,
