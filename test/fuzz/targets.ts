@@ -5,6 +5,7 @@ import { joinBytes } from "../../src/core/bytes.ts";
 import { OptionError } from "../../src/core/errors.ts";
 import { array, HostArray } from "../../src/core/host-array.ts";
 import { dataset } from "../../src/data/dataset.ts";
+import { readTextTable } from "../../src/data/table/text-tables.ts";
 import { decodeCifar } from "../../src/io/cifar.ts";
 import { decodeCsv } from "../../src/io/csv.ts";
 import { histogramOf } from "../../src/io/histogram.ts";
@@ -173,6 +174,18 @@ export async function makeTargets(): Promise<Target[]> {
       factor: 60,
       place: /line \d+, byte \d+/,
       share: 14,
+    },
+    {
+      name: "table",
+      seeds: [
+        text("age,zip,when,paid\n36,1a,2024-02-29,yes\n,2b,,no\n85.5,1a,2023-01-01T10:30Z,yes\n"),
+        text('{"a":1,"b":"x"}\n{"b":null,"c":true}\n'),
+      ],
+      parse: (b) => readTextTable(b, { name: FILE }),
+      // A comma of the first line makes a column.
+      factor: 2000,
+      place: new RegExp(FILE),
+      share: 8,
     },
     {
       name: "event log",

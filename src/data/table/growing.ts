@@ -1,6 +1,6 @@
 /** A list of numbers in a typed array that doubles as it fills. */
 export class GrowingFloats {
-  private data: Float64Array<ArrayBuffer> = new Float64Array(64);
+  private data: Float64Array<ArrayBuffer> = new Float64Array(8);
   length = 0;
 
   push(value: number): void {
@@ -20,7 +20,7 @@ export class GrowingFloats {
 
 /** The same for whole numbers of 32 bits. */
 export class GrowingInts {
-  private data: Int32Array<ArrayBuffer> = new Int32Array(64);
+  private data: Int32Array<ArrayBuffer> = new Int32Array(8);
   length = 0;
 
   push(value: number): void {

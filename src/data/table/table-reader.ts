@@ -27,13 +27,14 @@ export class TableReader {
     const { name: file = "table", columns = {}, strict = false, decimalComma } = options;
     this.file = file;
     this.names = names.map((name, i) => (name.trim() === "" ? `column ${i + 1}` : name.trim()));
-    const twice = this.names.find((name, i) => this.names.indexOf(name) !== i);
+    const known = new Set<string>();
+    const twice = this.names.find((name) => known.size === known.add(name).size);
     if (twice !== undefined)
       throw new DataError(
         `table: ${file} has two columns ${JSON.stringify(twice)}; expected names of their own.`,
         file,
       );
-    const unknown = Object.keys(columns).find((name) => !this.names.includes(name));
+    const unknown = Object.keys(columns).find((name) => !known.has(name));
     if (unknown !== undefined)
       throw new (strict ? DataError : OptionError)(
         `table: ${file} has no column ${JSON.stringify(unknown)}; it has ${listOf(this.names)}.`,
