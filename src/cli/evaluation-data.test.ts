@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -54,4 +54,20 @@ test("a class that the model does not know is refused by name", async () => {
   const source = await writePictures("strange", { ant: 2, dog: 2 });
   await expect(read(source)).rejects.toThrow(DataError);
   await expect(read(source)).rejects.toThrow(/dog.*expected one of ant, bee, cat/);
+});
+
+test("of the folder that a run was trained on only what it held out is read, also where it is named", async () => {
+  const source = await writePictures("own", { ant: 10, bee: 10, cat: 10 });
+  const run = join(folder, "run");
+  mkdirSync(run);
+  const settings = { data: source, model: "cnn", test: 0.3, validation: 0.1, splitSeed: 4, seed: 1 };
+  writeFileSync(join(run, "config.json"), JSON.stringify(settings));
+  const { imageFolder } = await import("../node/pictures/image-folder.ts");
+  const { test: held } = await imageFolder(source, { imageSize: 8, channels: 3, fit: "fill", test: 0.3, splitSeed: 4 });
+  for (const data of [undefined, source]) {
+    const own = await evaluationData({ pictures, classes, table: undefined }, { run, data, dataDir: undefined });
+    expect(own.what).toBe("test images");
+    expect(own.data.inputs).toEqual(held?.inputs);
+    expect(sampleCount(own.data as never)).toBe(9);
+  }
 });

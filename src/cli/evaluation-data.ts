@@ -1,12 +1,14 @@
 import { existsSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { OptionError } from "../core/errors.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { PictureForm } from "../data/picture-form.ts";
 import type { TableExamples } from "../data/table/table-data.ts";
 import { resolveDataset } from "../node/datasets.ts";
+import type { ImageFolderOptions } from "../node/pictures/image-folder.ts";
 import type { TrainedModel } from "../train/trained-model.ts";
 import { type RunRecord, readRecord } from "./run-record.ts";
+import type { Given } from "./settings.ts";
 import { tableToEvaluate } from "./train-table.ts";
 
 export type DataFlags = {
@@ -29,28 +31,39 @@ export async function evaluationData(
       what: data === undefined ? "test rows" : "rows",
     };
   const source = data ?? sourceOf(run);
-  if (pictures !== undefined) return pictureData(source, pictures, classes, data === undefined);
+  if (pictures !== undefined) return pictureData(source, pictures, classes, ownSettings(run, data));
   const { test } = await resolveDataset(source, dataDir === undefined ? {} : { dataDir });
   return { data: test, what: isPictures(test) ? "test images" : "test samples" };
 }
 
 const isPictures = ({ inputs }: Dataset): boolean => inputs.dtype === "u8" && inputs.shape.length >= 3;
 
+/** The run's settings where the data is what it was trained on: most of its pictures the model has seen. */
+function ownSettings(run: string, data: string | undefined): Given | undefined {
+  if (data === undefined) return recordOf(run).settings;
+  if (!existsSync(join(folderOf(run), "config.json"))) return undefined;
+  const { settings } = recordOf(run);
+  return typeof settings.data === "string" && resolve(settings.data) === resolve(data) ? settings : undefined;
+}
+
+const SPLIT = ["validation", "test", "splitSeed", "followLinks", "maxBroken"] as const;
+
 /** Of a run's own folder what was held out; of another one its test part, else all of it. */
 async function pictureData(
   source: string,
   { height, width, channels, fit, background }: PictureForm,
   classes: readonly string[] | undefined,
-  own: boolean,
+  own: Given | undefined,
 ): Promise<EvaluationData> {
   const { imageFolder } = await import("../node/pictures/image-folder.ts");
+  const split = SPLIT.flatMap((name) => (own?.[name] === undefined ? [] : [[name, own[name]] as const]));
   const found = await imageFolder(source, {
     ...{ imageSize: [height, width], channels, fit, background },
     ...(classes === undefined ? {} : { classes }),
-    ...(own ? {} : { validation: 0, test: 0 }),
+    ...(own === undefined ? { validation: 0, test: 0 } : (Object.fromEntries(split) as ImageFolderOptions)),
   });
   if (found.test !== undefined) return { data: found.test, what: "test images" };
-  if (own && found.validation !== undefined) return { data: found.validation, what: "validation images" };
+  if (own !== undefined && found.validation !== undefined) return { data: found.validation, what: "validation images" };
   return { data: found.train, what: "images" };
 }
 

@@ -41,7 +41,7 @@ th[scope=row], .left { text-align: left; } tbody tr:nth-child(even) { background
 .matrix th, .matrix td { padding: .2rem .35rem; min-width: 2.2rem; } .matrix tbody tr { background: none; }
 .matrix td { background: color-mix(in srgb, var(--heat) calc(var(--v) * 100%), transparent); } .matrix td.off { background: color-mix(in srgb, var(--wrong) calc(var(--v) * 100%), transparent); }
 .matrix td.strong { color: var(--on-heat); } .matrix td.none { color: var(--faint); }
-.map { width: min(36rem, 100%); } .pixels { image-rendering: pixelated; }
+.map { width: min(36rem, 100%); height: auto; border: 1px solid var(--edge); } .pixels { image-rendering: pixelated; }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); gap: 1rem; padding: 0; list-style: none; }
 .mistake { background: var(--panel); border: 1px solid var(--edge); border-radius: 6px; padding: .6rem; font-size: .9rem; overflow-wrap: anywhere; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: .5rem; margin-bottom: .4rem; max-width: 17rem; } .pair img { display: block; width: 100%; height: auto; }
