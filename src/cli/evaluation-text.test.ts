@@ -77,11 +77,11 @@ test("a regression shows its errors by output", () => {
     "loss 1.2500 on 2 test samples of houses",
     "",
     "output                 MAE          RMSE            R²          bias",
-    "0                   1.0000        1.4142       -7.0000        1.0000",
-    "1                   0.5000        0.7071        0.7778        0.5000",
-    "all                 0.7500        1.1180       -3.1111        0.7500",
+    "0                        1        1.4142            -7             1",
+    "1                      0.5       0.70711       0.77778           0.5",
+    "all                   0.75         1.118       -3.1111          0.75",
     "",
     "Furthest from their targets",
-    "  #1: 4.0000, 4.0000 for 2.0000, 4.0000",
+    "  #1: 4, 4 for 2, 4",
   ]);
 });
