@@ -48,6 +48,11 @@ export async function profileCommand(screen: Screen, flags: ProfileFlags): Promi
     );
   // Noise stands in for data; the recipe needs some name.
   const recipe = recipeOf({ ...given, ...(named ? { data: "mnist", model: subject } : { data: subject }) }, {});
+  if (recipe.table !== undefined)
+    throw new OptionError(
+      `profile: got the table ${subject}; expected a model of pictures or texts, or its data.`,
+      subject,
+    );
   const { profile, about } = await measure(screen, recipe, named, optimizerOf(recipe), flags.steps);
   const title = `${recipe.model} on ${about}, batch ${recipe.batchSize}, ${recipe.optimizer}`;
   const engine = `${profile.backend}, ${profile.threads} thread${profile.threads === 1 ? "" : "s"}, Node ${process.versions.node}`;

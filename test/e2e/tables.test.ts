@@ -192,6 +192,12 @@ describe("wrong input is one sentence", () => {
     expect(readdirSync(folder)).not.toContain("never");
   });
 
+  test("profiling a table", async () => {
+    const { code, stderr } = await downhill(folder, "profile", "flats.csv");
+    expect(stderr).toContain("profile: got the table flats.csv; expected a model of pictures or texts");
+    expect(code).not.toBe(0);
+  });
+
   test("predicting: a column that is missing, and one of another type", async () => {
     const model = await load(at(runIn("runs")));
     const encoding = model.table as TableEncoding;

@@ -63,7 +63,9 @@ function tableOf(parts: readonly Part[], name: string): Table {
   const width = first.shape.length === 1 ? 1 : (first.shape[1] as number);
   for (const [x, y] of parts) {
     if (x.shape.length < 1 || x.shape.length > 2)
-      fail(`inputs ${formatAval(x.aval)}; expected [N, K] or [N], rows of numbers.`);
+      fail(
+        `inputs ${formatAval(x.aval)}; expected [N, K] or [N], rows of numbers. Hint: pictures are a folder, or go through dataset() of the library.`,
+      );
     if ((x.shape[1] ?? 1) !== width) fail(`inputs ${formatAval(x.aval)} for the end; expected ${width} in each row.`);
     if (y === undefined) continue;
     const plain = y.shape.length === 1 || (y.shape.length === 2 && y.shape[1] === 1);

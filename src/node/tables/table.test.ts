@@ -104,6 +104,10 @@ describe("NumPy's arrays", () => {
     await expect(table(file("b.npz", await encodeNpz({ x, y: short })))).rejects.toThrow(
       "has inputs f32[40,2] and targets i32[2]; expected one target for each row",
     );
+    const pictures = array(new Uint8Array(16), [4, 2, 2]);
+    await expect(
+      table(file("p.npz", await encodeNpz({ x: pictures, y: array([0, 1, 0, 1], [4], "i32") }))),
+    ).rejects.toThrow("has inputs u8[4,2,2]; expected [N, K] or [N], rows of numbers. Hint: pictures are a folder");
     await expect(table(file("c.npy", encodeNpy(x)))).rejects.toThrow("alone; expected its targets too");
   });
 });
