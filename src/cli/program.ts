@@ -10,6 +10,7 @@ import { optimizerHelp, scheduleHelp } from "./help.ts";
 import { info } from "./info.ts";
 import { listModels } from "./models.ts";
 import { listOptimizers, printOptimizers, showOptimizer } from "./optimizers.ts";
+import { predictCommand } from "./predict.ts";
 import { type ProfileFlags, profileCommand } from "./profile.ts";
 import { DATA_HELP, defaultOf } from "./recipe.ts";
 import { reportCommand } from "./report.ts";
@@ -328,6 +329,7 @@ export function program(screen: Screen, done: (code: number) => void): Command {
         }),
     )
     .addCommand(evaluateCommand(screen))
+    .addCommand(predictCommand(screen, done))
     .addCommand(reportCommand(screen));
   for (const command of [root, ...root.commands])
     command

@@ -33,7 +33,7 @@ export const NODE_ONLY: readonly string[] = [
 
 /** Packages that a file may import. The library has no dependencies; these are bundled or optional. */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  "src/cli/": ["commander", "valibot"],
+  "src/cli/": ["commander", "tinyglobby", "valibot"],
   "src/node/pictures/": ["sharp"],
   "src/node/tables/": ["hyparquet", "hyparquet-writer"],
   "src/node/metrics/": ["hyparquet-writer"],

@@ -46,13 +46,6 @@ export const byName = (a: { readonly name: string }, b: { readonly name: string 
 
 const plain = (text: string): string => text.normalize("NFC");
 
-/** Whether a folder looks like pictures in folders of classes: it has a folder, and none of the files of other forms. */
-export async function hasFolders(folder: string): Promise<boolean> {
-  return (await readdir(folder, { withFileTypes: true })).some(
-    (entry) => (entry.isDirectory() || entry.isSymbolicLink()) && !IGNORED.test(entry.name),
-  );
-}
-
 /**
  * The pictures of a folder with a sub-folder for each class, or with such folders in `train`, `val` and `test`. Folders inside
  * of a class belong to it. Links are not followed unless `links`; then each picture counts once, wherever links lead.
