@@ -119,6 +119,7 @@ function decodeRecord(record: Buffer): DecodedPicture | undefined {
     alpha: (flags & 1) > 0,
     deep: (flags & 2) > 0,
     rotated: (flags & 4) > 0,
-    pixels: record.subarray(HEAD_BYTES),
+    // A copy: the buffer is read into again, and slices of a Buffer are views.
+    pixels: new Uint8Array(record.subarray(HEAD_BYTES)),
   };
 }

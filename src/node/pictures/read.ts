@@ -53,7 +53,7 @@ export async function readPictures(
   await readCache(
     cache,
     (digest) => first.has(digest),
-    (digest, picture) => decoded.set(digest, { ...picture, pixels: picture.pixels.slice() }),
+    (digest, picture) => decoded.set(digest, picture),
   );
   const missing = [...first].filter(([digest]) => !decoded.has(digest));
   const broken = new Map<string, string>();
