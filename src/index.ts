@@ -65,6 +65,7 @@ export { decodeIdx, encodeIdx } from "./io/idx.ts";
 export { decodeNpy, encodeNpy } from "./io/npy.ts";
 export { decodeNpz, encodeNpz } from "./io/npz.ts";
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./io/safetensors.ts";
+export type { TorchValue } from "./io/torch-file.ts";
 export { printProgram } from "./ir/print.ts";
 export type { Program } from "./ir/program.ts";
 export * as augment from "./nn/augment.ts";
@@ -83,12 +84,17 @@ export {
   type ClassScores,
   type Confusion,
   type Control,
+  decodeTorch,
+  decodeTorchOptimizer,
+  decodeTorchWeights,
   type EarlyStoppingOptions,
   type EpochEvent,
   type EvaluateFullyOptions,
   type Evaluation,
   type Examples,
   earlyStopping,
+  encodeTorch,
+  encodeTorchOptimizer,
   evaluateFully,
   type Fit,
   type FitOptions,

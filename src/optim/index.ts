@@ -91,6 +91,7 @@ export {
   optimisticAdam,
   optimisticGradientDescent,
 } from "./optimistic.ts";
+export type { NamedArrays, OptimizerState, OptimizerStateSource } from "./optimizer-state.ts";
 export type { ParameterPattern } from "./parameters.ts";
 export { type Part, partition } from "./partition.ts";
 export { type PolyakSgdOptions, polyakSgd } from "./polyak-sgd.ts";

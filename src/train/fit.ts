@@ -8,6 +8,7 @@ import type { Layer, TensorsOf } from "../nn/layer.ts";
 import type { Loss } from "../nn/losses/loss.ts";
 import type { Metric } from "../nn/metrics/metric.ts";
 import { type Model, model as modelOf } from "../nn/model.ts";
+import type { OptimizerState, OptimizerStateSource } from "../optim/optimizer-state.ts";
 import type { TensorTree, Transform } from "../optim/transform.ts";
 import type { Checkpoint } from "./checkpoints/checkpoint.ts";
 import type { CheckpointOptions } from "./checkpoints/policy.ts";
@@ -37,6 +38,11 @@ export type FitOptions<X extends HostTree, Y extends HostTree, Out extends Tenso
   readonly weights?: Weights;
   /** Whether `weights` must fit the model exactly; if not, the start event says what was left out. Default true. */
   readonly strict?: boolean;
+  /**
+   * What the optimizer remembers from before: another run's `optimizerState()`, or `decodeTorchOptimizer` of PyTorch's. Default:
+   * nothing. Schedules begin anew.
+   */
+  readonly optimizerState?: OptimizerState | OptimizerStateSource;
   readonly loss: Loss<Out, TensorsOf<Y>>;
   readonly optimizer: Transform;
   /** Reported beside the loss. Default none; `nn.accuracy()` for a classifier. */
@@ -105,6 +111,8 @@ export interface Run<X extends HostTree = HostTree, Y extends HostTree = HostTre
   readonly place: string | undefined;
   /** Bytes that training took: programs, state and data. */
   readonly peakBytes: number;
+  /** What the optimizer remembers: to go on from with `fit`'s `optimizerState`, or in PyTorch (`encodeTorchOptimizer`). */
+  optimizerState(): Promise<OptimizerState>;
   /** `evaluate`, recorded in the run as its test result. */
   test(examples: Examples<X, Y>): Promise<Metrics>;
 }
@@ -198,6 +206,7 @@ function check(options: FitOptions<HostTree, HostTree, TensorTree>): Omit<Traine
     onInspect: options.onInspect,
     weights: options.weights,
     strict: options.strict ?? true,
+    optimizerState: options.optimizerState,
     augment: options.augment ?? [],
     checkpoint: options.checkpoint,
     branch: options.branch,
@@ -253,6 +262,7 @@ class Training implements Fit<HostTree, HostTree> {
         },
         evaluate: (examples) => model.evaluate(examples),
         measure: (examples, metrics) => model.measure(examples, metrics),
+        optimizerState: () => trainer.optimizerState(),
         test: (examples) => trainer.test(examples),
         predict: (inputs) => model.predict(inputs),
         outputs: (inputs) => model.outputs(inputs),

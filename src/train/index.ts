@@ -37,5 +37,12 @@ export {
   type Saliency,
   type SaliencyOptions,
 } from "./saliency/saliency.ts";
+export {
+  decodeTorch,
+  decodeTorchOptimizer,
+  decodeTorchWeights,
+  encodeTorch,
+  encodeTorchOptimizer,
+} from "./torch.ts";
 export { TrainedModel } from "./trained-model.ts";
 export type { EpochEvent } from "./trainer.ts";

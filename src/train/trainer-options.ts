@@ -1,6 +1,7 @@
 import type { Backend } from "../compile/backend.ts";
 import type { Inspect } from "../compile/step.ts";
 import type { Augmentation } from "../nn/augment.ts";
+import type { OptimizerState, OptimizerStateSource } from "../optim/optimizer-state.ts";
 import type { Transform } from "../optim/transform.ts";
 import type { Checkpoint } from "./checkpoints/checkpoint.ts";
 import type { CheckpointOptions } from "./checkpoints/policy.ts";
@@ -30,6 +31,7 @@ export type TrainerOptions = {
   readonly onInspect: Inspect | undefined;
   readonly weights: Weights | undefined;
   readonly strict: boolean;
+  readonly optimizerState: OptimizerState | OptimizerStateSource | undefined;
   readonly augment: readonly Augmentation[];
   readonly checkpoint: CheckpointOptions | undefined;
   /** Another run's checkpoint to go on from. */

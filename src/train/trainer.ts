@@ -4,6 +4,7 @@ import { OptionError, TrainingError } from "../core/errors.ts";
 import type { HostArray } from "../core/host-array.ts";
 import { epochOrder } from "../data/order.ts";
 import { loadStateDict } from "../nn/state-dict.ts";
+import type { OptimizerState } from "../optim/optimizer-state.ts";
 import { SKIPPED } from "../optim/skip.ts";
 import { checkIndices } from "./check-indices.ts";
 import { type Checkpoint, checkpointName } from "./checkpoints/checkpoint.ts";
@@ -43,6 +44,10 @@ const TIMED_EVERY = 64;
 const TIMED_FROM = 16;
 const RATE = "rate";
 const isRate = (hyper: string): boolean => hyper === RATE || hyper.endsWith(`.${RATE}`);
+
+/** Loaded by those who use it. */
+const optimizerMemory = <T>(use: (made: typeof import("./optimizer-memory.ts")) => T): Promise<Awaited<T>> =>
+  import("./optimizer-memory.ts").then(use) as Promise<Awaited<T>>;
 
 type FailedStep = { readonly program: MeasuringStep; readonly rows: Int32Array };
 
@@ -294,6 +299,11 @@ export class Trainer {
     return this.model.weights();
   }
 
+  /** What the optimizer remembers as training stands. */
+  optimizerState(): Promise<OptimizerState> {
+    return optimizerMemory((memory) => memory.memoryOf(this.store, this.options, this.history));
+  }
+
   private setWeights(weights: Weights): void {
     this.model.setWeights(weights);
     this.programs?.evaluated.replaced(weights);
@@ -326,22 +336,20 @@ export class Trainer {
   }
 
   private async init(samples: number): Promise<TrainState> {
-    const { task, train, batchSize, seed } = this.options;
-    const { weights, strict, validation } = this.options;
-    const made = initModel(task.model, train, Math.min(batchSize, samples), seed);
+    const { task, train, batchSize, seed, weights, strict, validation, backend, optimizer, optimizerState } =
+      this.options;
+    let made: ModelState = initModel(task.model, train, Math.min(batchSize, samples), seed);
     checkIndices(task.model, made, train);
     if (typeof validation !== "number") checkIndices(task.model, made, validation);
-    if (weights === undefined) return this.withOptimizer(made);
-    const { params, buffers, ...skipped } = loadStateDict({ ...made, ties: task.model.layer.ties }, weights, {
-      strict,
-    });
-    this.skipped = skipped;
-    return this.withOptimizer({ params, buffers });
-  }
-
-  private async withOptimizer({ params, buffers }: ModelState): Promise<TrainState> {
-    const { backend, optimizer } = this.options;
-    return { params, buffers, optState: await initOptimizer(backend, optimizer, params) };
+    if (weights !== undefined) {
+      const { params, buffers, ...skipped } = loadStateDict({ ...made, ties: task.model.layer.ties }, weights, {
+        strict,
+      });
+      this.skipped = skipped;
+      made = { params, buffers };
+    }
+    const state = { ...made, optState: await initOptimizer(backend, optimizer, made.params) };
+    return optimizerState ? optimizerMemory((memory) => memory.withMemory(this.store, this.options, state)) : state;
   }
 
   private async compile(
