@@ -2,7 +2,6 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { predictTable } from "../../src/cli/predict-table.ts";
 import { keyOf, uniformAt } from "../../src/core/prng.ts";
 import { decodeRows } from "../../src/data/table/decode.ts";
 import type { TableEncoding } from "../../src/data/table/encoding.ts";
@@ -145,21 +144,20 @@ describe("a table with classes to predict", () => {
     expect(found.stdout).toContain(`accuracy ${((accuracy as number) / 100).toFixed(4)} on 36 test rows`);
   }, 60_000);
 
-  test("rows are predicted as lines, or as JSON", async () => {
-    const model = await load(at(runIn("flowers")));
-    const lines: string[] = [];
-    const screen = { line: (text = "") => lines.push(text) };
-    const rows = { name: "new.csv", text: "u,v,w\n5,3.5,0.3\n7,3.5,3.3\n" };
-    await predictTable(screen as never, model, [rows], { json: false });
-    expect(lines[0]).toMatch(/^new\.csv, row 1: a \d+\.\d\d% \(b [\d.]+%, c [\d.]+%\)$/);
-    expect(lines[1]).toMatch(/^new\.csv, row 2: c /);
-    await predictTable(screen as never, model, [rows], { json: true });
-    const found = JSON.parse(lines[2] ?? "") as { probability: number; probabilities: Record<string, number> };
-    expect(found).toMatchObject({ file: "new.csv", row: 1, label: "a" });
+  test("rows are predicted, also as JSON", async () => {
+    writeFileSync(at("new.csv"), "u,v,w\n5,3.5,0.3\n7,3.5,3.3\n");
+    const shown = await downhill(folder, "predict", runIn("flowers"), "new.csv");
+    expect(shown.stderr).toBe("");
+    expect(shown.stdout).toMatch(/^1 +a [\d.]+%\s+2 +c [\d.]+%/m);
+    const { stdout } = await downhill(folder, "predict", runIn("flowers"), "new.csv", "--json");
+    const found = JSON.parse(stdout.split("\n")[0] ?? "") as {
+      probability: number;
+      probabilities: Record<string, number>;
+    };
+    expect(found).toMatchObject({ row: 1, label: "a" });
     expect(Object.keys(found.probabilities)).toEqual(["a", "b", "c"]);
     expect(found.probabilities.a).toBe(found.probability);
-    await model.close();
-  });
+  }, 60_000);
 });
 
 describe("wrong input is one sentence", () => {
