@@ -1,8 +1,13 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { OptionError } from "../core/errors.ts";
+import { writeFileAtomic } from "../node/file-store.ts";
 import { exportMetrics } from "../node/metrics/export.ts";
 import { exportTensorboard } from "../node/tensorboard/export.ts";
+import type { OptimizerState } from "../optim/optimizer-state.ts";
+import { optimizerStateOf } from "../train/optimizer-memory.ts";
+import { encodeTorchOptimizer } from "../train/torch.ts";
+import { findCheckpoint } from "./checkpoints.ts";
 import { formatCount } from "./format.ts";
 import type { Screen } from "./screen.ts";
 import { eventFolder } from "./tensorboard.ts";
@@ -25,7 +30,20 @@ const TARGETS: Readonly<Record<string, Target>> = {
     help: "a table of all steps, epochs and tests: .csv, .jsonl or .parquet",
     run: async (run, to) => `Metrics: ${formatCount((await exportMetrics(run, to)).rows)} rows in ${to}`,
   },
+  optimizerState: {
+    flag: "--optimizer-state <file>",
+    help: "the optimizer's state of the last checkpoint for PyTorch: optimizer.load_state_dict(torch.load(file))",
+    run: exportOptimizerState,
+  },
 };
+
+async function exportOptimizerState(run: string, to: string): Promise<string> {
+  const { state, identity, history, overrides, step } = await findCheckpoint(run, "last");
+  const config = identity.free.optimizer as OptimizerState["config"];
+  const rate = overrides.rate ?? history.at(-1)?.rate ?? undefined;
+  await writeFileAtomic(to, await encodeTorchOptimizer(optimizerStateOf(state, config, rate)));
+  return `Optimizer state for PyTorch, after step ${formatCount(step)}: ${to}`;
+}
 
 /** `downhill export`. */
 export function exportCommand(screen: Screen): Command {
