@@ -25,6 +25,7 @@ export {
 } from "./core/errors.ts";
 export { array, HostArray, zeros } from "./core/host-array.ts";
 export { leavesOf, mapTree, type Tree, zipTrees } from "./core/tree.ts";
+export { classWeights } from "./data/class-weights.ts";
 export {
   classCounts,
   type Dataset,
@@ -68,7 +69,7 @@ export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./io/saf
 export type { TorchValue } from "./io/torch-file.ts";
 export { printProgram } from "./ir/print.ts";
 export type { Program } from "./ir/program.ts";
-export * as augment from "./nn/augment.ts";
+export * as augment from "./nn/augment/index.ts";
 export * as nn from "./nn/index.ts";
 export { Tensor } from "./ops/tensor.ts";
 export * as optim from "./optim/index.ts";

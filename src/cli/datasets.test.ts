@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { OptionError } from "../core/errors.ts";
-import * as augment from "../nn/augment.ts";
+import * as augment from "../nn/augment/index.ts";
 import { optimizerOf } from "./assemble.ts";
 import { datasetsCommand } from "./datasets.ts";
 import { recipeOf } from "./recipe.ts";

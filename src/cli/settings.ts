@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { OptionError } from "../core/errors.ts";
 import { PICTURE_FITS } from "../data/picture-form.ts";
 import { COLUMN_KINDS } from "../data/table/column.ts";
-import { AUGMENTATIONS } from "../nn/augment.ts";
+import { AUGMENTATIONS } from "../nn/augment/index.ts";
 import { models } from "../nn/models/table.ts";
 import type { HyperSpec } from "../optim/hyper.ts";
 import { describeRange } from "../optim/range.ts";

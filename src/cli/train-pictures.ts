@@ -4,7 +4,7 @@ import { OptionError } from "../core/errors.ts";
 import { classCounts, type Dataset, sampleCount } from "../data/dataset.ts";
 import type { PictureForm } from "../data/picture-form.ts";
 import type { Preprocessing } from "../data/preprocessing.ts";
-import { parse as parseAugment } from "../nn/augment.ts";
+import { parse as parseAugment } from "../nn/augment/index.ts";
 import * as nn from "../nn/index.ts";
 import type { LayerConfig } from "../nn/layer.ts";
 import { layerFromConfig } from "../nn/layer-from-config.ts";

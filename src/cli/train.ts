@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { DataError, OptionError } from "../core/errors.ts";
 import { type Dataset, sampleCount } from "../data/dataset.ts";
-import { parse as parseAugment } from "../nn/augment.ts";
+import { parse as parseAugment } from "../nn/augment/index.ts";
 import * as nn from "../nn/index.ts";
 import { type ModelRow, models } from "../nn/models/table.ts";
 import { type DatasetProgress, resolveDataset } from "../node/datasets.ts";

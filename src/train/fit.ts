@@ -3,7 +3,7 @@ import type { Inspect } from "../compile/step.ts";
 import { formatAval } from "../core/dtype.ts";
 import { OptionError } from "../core/errors.ts";
 import { HostArray } from "../core/host-array.ts";
-import type { Augmentation } from "../nn/augment.ts";
+import type { Augmentation } from "../nn/augment/index.ts";
 import type { Layer, TensorsOf } from "../nn/layer.ts";
 import type { Loss } from "../nn/losses/loss.ts";
 import type { Metric } from "../nn/metrics/metric.ts";

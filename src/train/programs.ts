@@ -3,14 +3,14 @@ import { runFunction } from "../compile/run-function.ts";
 import { compileStep, type Inspect, type Step, type StepContext, type StepResult } from "../compile/step.ts";
 import type { HostArray } from "../core/host-array.ts";
 import { leavesOf, mapTree, unflatten, zipTrees } from "../core/tree.ts";
-import type { Augmentation } from "../nn/augment.ts";
+import type { Augmentation } from "../nn/augment/index.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { SKIPPED } from "../optim/skip.ts";
 import type { Transform } from "../optim/transform.ts";
 import { valueAndGrad } from "../trace/grad.ts";
-import type { Key } from "../trace/random.ts";
 import { inPhase } from "../trace/trace.ts";
 import type { Examples as ExamplesOf } from "../trace/update-context.ts";
+import { augmented, measureShown } from "./augmented.ts";
 import { batchAvals, type Examples, type HostTree, prepare, prepareTargets } from "./examples.ts";
 import type { Plateaus } from "./plateaus.ts";
 import { type Measured, type ModelState, measure, type Task, type TensorTree } from "./task.ts";
@@ -93,6 +93,7 @@ export type TrainingOptions = {
 export async function compileTraining(options: TrainingOptions): Promise<MeasuringStep> {
   let shapes: Measured["shapes"] = {};
   const ruleMetrics = new Set<string>();
+  const mixing = options.augment?.find(({ mixLabels }) => mixLabels);
   const { backend, store, task, optimizer, plateaus, state, examples, augment = [], batchSize, seed, run } = options;
   const step = await compileTrees(
     backend,
@@ -101,12 +102,12 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
       const { indices } = batch as { indices: Tensor };
       const [x, y] = inPhase(indices, "sample", () => {
         const [picked, targets] = examples.windows ? cut(data, examples, indices) : pick(data, indices);
-        const inputs = augmented(picked, augment, ctx.key);
-        return [prepare(inputs, task.preparation), prepareTargets(targets)];
+        const { inputs, shown } = augmented(picked, prepareTargets(targets), augment, ctx.key);
+        return [prepare(inputs, task.preparation), shown];
       });
       const forward = (p: TensorTree) => {
         const [output, buffersAfter] = task.model.apply(p, buffers, x, { training: true, key: ctx.key });
-        return { buffersAfter, measured: measure(task, output, y) };
+        return { buffersAfter, measured: measureShown(task, output, y, mixing) };
       };
       const [loss, gradients, { buffersAfter, measured }] = valueAndGrad(
         (p: TensorTree) => {
@@ -122,7 +123,7 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
           loss(p, example, index) {
             const { x, y } = example as { readonly x: TensorTree; readonly y: TensorTree };
             const [output] = task.model.apply(p, buffers, x, { training: true, key: ctx.key.fold(index) });
-            return measure(task, output, y).loss;
+            return measureShown(task, output, y, mixing).loss;
           },
         };
         const inner = ctx.forUpdate(params, loss, (p) => forward(p).measured.loss, examples);
@@ -169,15 +170,6 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
     },
   );
   return { step, shapes, ruleMetrics: [...ruleMetrics] };
-}
-
-/** Pictures without channels get one for the while. */
-function augmented(inputs: TensorTree, augment: readonly Augmentation[], key: Key): TensorTree {
-  if (augment.length === 0) return inputs;
-  const given = inputs as Tensor;
-  const pictures = given.rank === 3 ? given.unsqueeze(1) : given;
-  const changed = augment.reduce((x, { apply }, i) => apply(x, key.fold("augment").fold(i)), pictures);
-  return given.rank === 3 ? changed.squeeze(1) : changed;
 }
 
 function pick(data: Traced, indices: Tensor): readonly [TensorTree, TensorTree] {

@@ -44,8 +44,8 @@ export type Measured = {
 /** The result that a metric gathers under a name. */
 const resultOf = (metric: string, name: string): string => `metric.${metric}.${name}`;
 
-/** The loss f32[] and what each metric gathers from the batch. */
-export function measure(task: Task, output: TensorTree, target: TensorTree): Measured {
+/** The loss f32[] and what each metric gathers from the batch, of `labels` where the loss has probabilities. */
+export function measure(task: Task, output: TensorTree, target: TensorTree, labels: TensorTree = target): Measured {
   const scalar = (name: string, value: Tensor): Tensor => {
     if (value.dtype === "f32" && value.rank === 0) return value;
     throw new ShapeError(`${name}: got ${formatAval(value.aval)}; expected f32[], a value of the whole batch.`, name);
@@ -55,7 +55,7 @@ export function measure(task: Task, output: TensorTree, target: TensorTree): Mea
   if (task.loss.weight !== undefined) results[WEIGHT] = scalar("loss weight", task.loss.weight(output, target));
   const shapes: Record<string, Record<string, Shape>> = {};
   for (const metric of task.metrics) {
-    const found = metric.apply(output, target);
+    const found = metric.apply(output, labels);
     shapes[metric.name] = Object.fromEntries(Object.entries(found).map(([name, { shape }]) => [name, shape]));
     for (const [name, value] of Object.entries(found)) {
       if (metric.collects && value.rank === 0)

@@ -1,6 +1,6 @@
 import type { Backend } from "../compile/backend.ts";
 import type { Inspect } from "../compile/step.ts";
-import type { Augmentation } from "../nn/augment.ts";
+import type { Augmentation } from "../nn/augment/index.ts";
 import type { OptimizerState, OptimizerStateSource } from "../optim/optimizer-state.ts";
 import type { Transform } from "../optim/transform.ts";
 import type { Checkpoint } from "./checkpoints/checkpoint.ts";

@@ -3,7 +3,7 @@ import { MemorySink, timeless } from "../../../test/memory-sink.ts";
 import { wasmBackend } from "../../backends/wasm/index.ts";
 import { array, HostArray } from "../../core/host-array.ts";
 import { dataset } from "../../data/dataset.ts";
-import { type Augmentation, brightness, crop, cutout, flip } from "../../nn/augment.ts";
+import { type Augmentation, brightness, crop, cutout, flip } from "../../nn/augment/index.ts";
 import * as nn from "../../nn/index.ts";
 import * as optim from "../../optim/index.ts";
 import * as schedule from "../../optim/schedules/index.ts";
