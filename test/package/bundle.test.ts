@@ -12,7 +12,7 @@ import { root } from "../built.ts";
 const BUDGETS = [
   { entry: "src/index.ts", what: "core and the WebAssembly backend", maxGzipKib: 216, maxLazyKib: 24 },
   { entry: "src/index.web.ts", what: "the same with workers", maxGzipKib: 221, maxLazyKib: 24 },
-  { entry: "test/package/one-page.ts", what: "a CNN trained with Adam", maxGzipKib: 102, maxLazyKib: 20 },
+  { entry: "test/package/one-page.ts", what: "a CNN trained with Adam", maxGzipKib: 103, maxLazyKib: 20 },
   { entry: "src/web/worker.ts", what: "a worker's own file", maxGzipKib: 3, maxLazyKib: 0 },
 ] as const;
 
