@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { OptionError } from "../core/errors.ts";
+import { classWeights } from "../data/class-weights.ts";
 import { classCounts, type Dataset, sampleCount } from "../data/dataset.ts";
 import type { PictureForm } from "../data/picture-form.ts";
 import type { Preprocessing } from "../data/preprocessing.ts";
@@ -55,7 +56,9 @@ export async function trainPictures(screen: Screen, given: PictureRun, session: 
   const ended = await fitRun(screen, { recipe, session }, model as never, {
     train,
     validation: data.validation ?? 0,
-    loss: nn.crossEntropy(recipe.pictures.classWeights === "balanced" ? { weight: balanced(train) } : {}),
+    loss: nn.crossEntropy(
+      recipe.pictures.classWeights === "balanced" ? { weight: classWeights(classCounts(train), "balanced") } : {},
+    ),
     metrics: [nn.accuracy()],
     optimizer,
     augment,
@@ -186,15 +189,8 @@ function decided(given: PictureRun, train: Dataset, base: Base | undefined): Pic
   };
 }
 
-/** Weights of classes that make all count the same: n / (k n_c), as scikit-learn's "balanced". */
-function balanced(train: Dataset): readonly number[] {
-  const counts = classCounts(train);
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  return counts.map((count) => total / (counts.length * Math.max(1, count)));
-}
-
 /** Reads a recipe's folder as its training does. */
-export async function readPictures(
+async function readPictures(
   screen: Screen,
   { data, validation, pictures }: PictureRun,
   base?: Pick<Base, "form" | "preprocessing">,
@@ -230,7 +226,7 @@ const SHOWN_CLASSES = 12;
 const SHOWN_FILES = 3;
 
 /** What was found, in lines. */
-export function cardLines(card: DataCard): string[] {
+function cardLines(card: DataCard): string[] {
   const { form, classes, sizes } = card;
   const { height, width, channels, fit } = form;
   const total = (part: "train" | "validation" | "test"): number => classes.reduce((sum, each) => sum + each[part], 0);

@@ -1,0 +1,108 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { requireBuilt } from "../built.ts";
+import { downhill } from "./command.ts";
+
+requireBuilt();
+
+let folder: string;
+let run: string;
+
+/** Discs of one colour on a white ground, of sizes and places that differ. */
+async function disc(colour: string, n: number): Promise<Buffer> {
+  const [x, y, r] = [24 + (n % 7), 20 + (n % 5), 8 + (n % 6)];
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="48" height="40"><circle cx="${x}" cy="${y}" r="${r}" fill="${colour}"/></svg>`;
+  return sharp(Buffer.from(svg)).png().toBuffer();
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "downhill-e2e-pictures-"));
+  for (const colour of ["crimson", "navy"]) {
+    await mkdir(join(folder, "photos", colour), { recursive: true });
+    for (let n = 0; n < 40; n++)
+      await writeFile(join(folder, "photos", colour, `${n} ü.png`), await disc(colour, n + (n > 34 ? 35 : 0)));
+  }
+  await writeFile(join(folder, "photos", "navy", "torn.jpg"), "no picture");
+  const trained = await downhill(folder, "train", "./photos", "--epochs", "6", "--lr", "0.003");
+  expect(trained.stderr).toBe("");
+  expect(trained.code).toBe(0);
+  expect(trained.stdout).toMatch(/photos: 8\d pictures of 2 classes, as 32x32 RGB \(contain\)|pictures of 2 classes/);
+  expect(trained.stdout).toMatch(/left out: 1 file: broken\n {4}navy\/torn\.jpg cannot be decoded/);
+  expect(trained.stdout).toMatch(/Test accuracy 100\.00%/);
+  run = /Saved to (.*)/.exec(trained.stdout)?.[1] ?? "";
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe("a run on a folder of pictures", () => {
+  test("is evaluated on the pictures that it held out", async () => {
+    const { stdout, code } = await downhill(folder, "evaluate", run);
+    expect(stdout).toMatch(/accuracy 1\.0000 on \d+ test images of photos/);
+    expect(code).toBe(0);
+  });
+
+  test("predicts files, folders and patterns, of another mode too", async () => {
+    await writeFile(
+      join(folder, "blue.webp"),
+      await sharp(await disc("navy", 3))
+        .webp()
+        .toBuffer(),
+    );
+    await writeFile(
+      join(folder, "red.gif"),
+      await sharp(await disc("crimson", 3))
+        .gif()
+        .toBuffer(),
+    );
+    const some = await downhill(folder, "predict", run, "*.{webp,gif}", "--json");
+    const lines = some.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { input: string; label: string });
+    expect(lines.map(({ input, label }) => [input, label])).toEqual([
+      ["blue.webp", "navy"],
+      ["red.gif", "crimson"],
+    ]);
+    const all = await downhill(folder, "predict", run, "photos", "--top", "2");
+    expect(all.stdout).toMatch(/photos\/crimson\/0 ü\.png {2}crimson \d+\.\d+% {2}navy \d+\.\d+%/);
+    expect(all.stderr).toMatch(/there is no|torn\.jpg cannot be decoded/);
+    expect(all.code).toBe(1);
+  });
+
+  test("is fine-tuned on other classes, the body frozen at first", async () => {
+    for (const colour of ["gold", "black", "teal"]) {
+      await mkdir(join(folder, "others", colour), { recursive: true });
+      for (let n = 0; n < 20; n++) await writeFile(join(folder, "others", colour, `${n}.png`), await disc(colour, n));
+    }
+    const flags = ["--epochs", "12", "--lr", "0.01", "--freeze-epochs", "2", "--body-rate", "0.5"];
+    const { stdout, stderr, code } = await downhill(folder, "train", "others", "--fine-tune", run, ...flags);
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/new last layer 9; all before it at 0\.5 times the rate, frozen for 2 epochs/);
+    expect(stdout).toMatch(/6 arrays from/);
+    expect(stdout).toMatch(/not in the file, so drawn anew: 9\.weight, 9\.bias|drawn anew: 9\.bias, 9\.weight/);
+    expect(stdout).toMatch(/of 3 classes/);
+  });
+
+  test("says what is wrong in a sentence, and leaves nothing behind", async () => {
+    await mkdir(join(folder, "empty"), { recursive: true });
+    const wrong: readonly (readonly [readonly string[], RegExp])[] = [
+      [["train", "./empty"], /has no pictures in folders of classes/],
+      [["train", "./photos", "--image-size", "4"], /--image-size: got 4; expected a whole number from 8 to 2048/],
+      [["train", "./photos", "--max-broken", "0"], /1 of the 81 pictures .* cannot be used/],
+      [["train", "./photos", "--freeze-epochs", "1"], /--freeze-epochs: got it without --fine-tune/],
+      [
+        ["train", "mnist", "--image-size", "28"],
+        /--image-size: got it with mnist; expected it with a folder of pictures only/,
+      ],
+      [["predict", run, "nothing.png"], /there is no file nothing\.png/],
+    ];
+    for (const [args, message] of wrong) {
+      const { code, stderr } = await downhill(folder, ...args);
+      expect(stderr).toMatch(message);
+      expect(code).toBeGreaterThan(0);
+    }
+  });
+});
