@@ -26,5 +26,8 @@ export default defineConfig({
   },
   dts: false,
   clean: false,
-  deps: { alwaysBundle: ["commander", "valibot", "tinyglobby", "hyparquet", "hyparquet-writer"], neverBundle: ["koffi", "sharp"] },
+  deps: {
+    alwaysBundle: ["commander", "valibot", "tinyglobby", "hyparquet", "hyparquet-writer"],
+    neverBundle: ["koffi", "sharp"],
+  },
 });

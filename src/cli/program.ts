@@ -19,6 +19,7 @@ import { branch, resume } from "./resume.ts";
 import { drawSchedules, parseReports, type ScheduleFlags } from "./schedule.ts";
 import { listSchedules, showSchedule } from "./schedules.ts";
 import type { Screen } from "./screen.ts";
+import { serveCommand } from "./serve.ts";
 import { BASE_NAMES, type Given, HYPER_NAMES, parseFlag, SETTINGS, type Setting, type Value } from "./settings.ts";
 import { type GenerateFlags, generateCommand } from "./text-generate.ts";
 import { train } from "./train.ts";
@@ -330,6 +331,7 @@ export function program(screen: Screen, done: (code: number) => void): Command {
     )
     .addCommand(evaluateCommand(screen))
     .addCommand(predictCommand(screen, done))
+    .addCommand(serveCommand(screen))
     .addCommand(reportCommand(screen));
   for (const command of [root, ...root.commands])
     command

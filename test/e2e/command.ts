@@ -7,6 +7,8 @@ export type Outcome = { readonly code: number | null; readonly stdout: string; r
 export type Running = {
   readonly process: ChildProcess;
   readonly outcome: Promise<Outcome>;
+  /** So far. */
+  stdout(): string;
   /** Resolves when the standard output holds this. */
   printed(text: RegExp): Promise<void>;
 };
@@ -42,7 +44,7 @@ export function start(cwd: string, ...args: readonly string[]): Running {
       outcome.then(() => fail(new Error(`ended without ${text}: ${stdout}${stderr}`)), fail);
       look();
     });
-  return { process: child, outcome, printed };
+  return { process: child, outcome, printed, stdout: () => stdout };
 }
 
 export function downhill(cwd: string, ...args: readonly string[]): Promise<Outcome> {

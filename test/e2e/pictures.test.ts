@@ -4,7 +4,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { requireBuilt } from "../built.ts";
-import { downhill } from "./command.ts";
+import { downhill, type Running, start } from "./command.ts";
 
 requireBuilt();
 
@@ -16,6 +16,11 @@ async function disc(colour: string, n: number): Promise<Buffer> {
   const [x, y, r] = [24 + (n % 7), 20 + (n % 5), 8 + (n % 6)];
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="48" height="40"><circle cx="${x}" cy="${y}" r="${r}" fill="${colour}"/></svg>`;
   return sharp(Buffer.from(svg)).png().toBuffer();
+}
+
+/** What the serving process printed. */
+function addressOf({ stdout }: Running): string {
+  return /http:\/\/(\S+?)\//.exec(stdout())?.[1] ?? "";
 }
 
 beforeAll(async () => {
@@ -69,6 +74,43 @@ describe("a run on a folder of pictures", () => {
     expect(all.stdout).toMatch(/photos\/crimson\/0 ü\.png {2}crimson \d+\.\d+% {2}navy \d+\.\d+%/);
     expect(all.stderr).toMatch(/there is no|torn\.jpg cannot be decoded/);
     expect(all.code).toBe(1);
+  });
+
+  test("answers over HTTP, this machine's own pages alone", async () => {
+    const serving = start(folder, "serve", run, "--port", "0");
+    try {
+      await serving.printed(/Ctrl-C ends it/);
+      const url = `http://${addressOf(serving)}/`;
+      const post = (body: BodyInit, headers: Record<string, string> = {}) =>
+        fetch(`${url}predict`, { method: "POST", body, headers });
+      const many = await Promise.all(
+        ["navy", "crimson", "navy"].map(async (colour) => post(new Blob([new Uint8Array(await disc(colour, 5))]))),
+      );
+      const labels = await Promise.all(
+        many.map(async (one) => ((await one.json()) as { predictions: { label: string }[] }).predictions[0]?.label),
+      );
+      expect(labels).toEqual(["navy", "crimson", "navy"]);
+      const wrong = await post("no picture");
+      expect([wrong.status, await wrong.json()]).toEqual([
+        422,
+        { error: "picture: the request cannot be decoded: contains unsupported image format." },
+      ]);
+      expect((await post("x", { origin: "http://elsewhere.example" })).status).toBe(403);
+      expect((await fetch(`${url}predict`)).status).toBe(405);
+      expect((await fetch(`${url}nothing`)).status).toBe(404);
+      expect(await (await fetch(`${url}model`)).json()).toMatchObject({
+        classes: ["crimson", "navy"],
+        takes: "picture",
+      });
+      const page = await fetch(url);
+      expect(page.headers.get("content-security-policy")).toContain("default-src 'none'");
+      expect(await page.text()).toContain("Drop a picture here");
+      const taken = await downhill(folder, "serve", run, "--port", new URL(url).port);
+      expect([taken.code === 0, taken.stderr]).toEqual([false, expect.stringMatching(/is taken; expected a free one/)]);
+    } finally {
+      serving.process.kill("SIGINT");
+    }
+    expect((await serving.outcome).code).toBe(0);
   });
 
   test("is fine-tuned on other classes, the body frozen at first", async () => {

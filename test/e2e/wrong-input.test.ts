@@ -61,7 +61,7 @@ test.each<Row>([
     "an augmentation that there is not",
     ["train", "./bars", "--augment", "flip, spin 3"],
     USAGE,
-    /--augment: got "spin 3"; expected a list of flip, flipVertical, crop 4, cutout 8, brightness 0\.2\./,
+    /--augment: got "spin 3"; expected a list of flip, flipVertical, crop 4, .*rotate 15, .*cutmix 1\./,
   ],
   [
     "two flags that say the opposite",

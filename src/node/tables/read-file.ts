@@ -78,7 +78,12 @@ async function eachPiece(path: string, take: (text: string) => void): Promise<vo
   }
 }
 
-function decode(decoder: TextDecoder, bytes: Uint8Array | undefined, path: string, at: number): string {
+function decode(
+  decoder: InstanceType<typeof TextDecoder>,
+  bytes: Uint8Array | undefined,
+  path: string,
+  at: number,
+): string {
   try {
     return bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true });
   } catch {
