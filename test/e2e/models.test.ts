@@ -43,7 +43,7 @@ test("models lists all, at most 80 columns wide", async () => {
 test("an unknown model is refused with its neighbour", async () => {
   const { code, stderr } = await downhill(folder, "train", "./bars", "--model", "resnet81");
   expect(code).toBe(2);
-  expect(stderr).toMatch(/--model: got "resnet81"; expected one of mlp, cnn, .*gpt\. Did you mean resnet/s);
+  expect(stderr).toMatch(/--model: got "resnet81"; expected one of mlp, cnn, .*gpt, tabular\. Did you mean resnet/s);
 });
 
 test("weights of other classes are refused by name, and left out on request", { timeout: 120_000 }, async () => {
