@@ -37,7 +37,29 @@ export {
 } from "./data/dataset.ts";
 export { type BatchOptions, batchesOf, epochOrder } from "./data/order.ts";
 export { measureStandardization, type Preprocessing, preprocess } from "./data/preprocessing.ts";
+export { balancedSampler, type Sampler, stratifiedSampler, weightedSampler } from "./data/sampler.ts";
 export { type Split, type SplitOptions, splitDataset } from "./data/split.ts";
+export type { SampleLeaf, Stacked, StackOptions } from "./data/stream/stack.ts";
+export type { ItemContext } from "./data/stream/stages.ts";
+export {
+  type BatchStreamOptions,
+  type EpochOptions,
+  type MapOptions,
+  type ShardsOptions,
+  Stream,
+  type StreamOptions,
+  type StreamSource,
+  shards,
+  stream,
+} from "./data/stream/stream.ts";
+export {
+  type Sample,
+  type SampleStream,
+  type StreamDatasetOptions,
+  type StreamedDataset,
+  streamDataset,
+  streamOf,
+} from "./data/stream/stream-dataset.ts";
 export type { Column, ColumnKind, ColumnKinds, Dropped } from "./data/table/column.ts";
 export type { RowPrediction } from "./data/table/decode.ts";
 export type { TableInputs } from "./data/table/encode.ts";
