@@ -20,10 +20,10 @@ export type Started = {
 };
 
 export function startEvent(options: TrainerOptions, started: Started): TrainEvent {
-  const { task, optimizer, train, epochs, seed, augment, backend, branch } = options;
+  const { task, optimizer, train, epochs, seed, augment, sampler, backend, branch } = options;
   const { state, split, identity, peakBytes, programs, skipped } = started;
-  const batchSize = Math.min(options.batchSize, split.train.length);
-  const stepsPerEpoch = Math.ceil(split.train.length / batchSize);
+  const batchSize = Math.min(options.batchSize, split.count);
+  const stepsPerEpoch = Math.ceil(split.count / batchSize);
   return {
     type: "start",
     time: Date.now(),
@@ -35,9 +35,11 @@ export function startEvent(options: TrainerOptions, started: Started): TrainEven
       optimizer: optimizer.config,
       preprocessing: task.preparation,
       ...(augment.length === 0 ? {} : { augment: augment.map(({ config }) => config) }),
+      ...(sampler === undefined ? {} : { sampler: sampler.config }),
       data: {
         name: nameOf(train),
-        train: split.train.length,
+        train: split.count,
+        ...(train.stream === undefined ? {} : { streamed: true }),
         validation: split.validation?.count ?? 0,
         ...(identity === undefined ? {} : { fingerprint: identity.data.fingerprint }),
       },
@@ -59,7 +61,7 @@ export function startEvent(options: TrainerOptions, started: Started): TrainEven
 
 /** What a later session must find unchanged, and what it may change. */
 export function identityOf(
-  { task, optimizer, train, validation, epochs, batchSize, seed, backend, augment }: TrainerOptions,
+  { task, optimizer, train, validation, epochs, batchSize, seed, backend, augment, sampler }: TrainerOptions,
   split: SplitExamples,
   dataFingerprint: (examples: Examples) => string,
 ): RunIdentity {
@@ -67,7 +69,7 @@ export function identityOf(
   const identity: RunIdentity = {
     task: { model: task.model.config, loss: task.loss.config, preprocessing: task.preparation },
     data: {
-      samples: split.train.length + (held?.examples === train ? held.count : 0),
+      samples: split.count + (held?.examples === train ? held.count : 0),
       fingerprint: dataFingerprint(train),
       ...(typeof validation === "number" ? {} : { validation: dataFingerprint(validation) }),
     },
@@ -77,6 +79,7 @@ export function identityOf(
       validation: typeof validation === "number" ? validation : "given",
       metrics: task.metrics.map(({ name }) => name),
       augment: augment.map(({ config }) => config),
+      ...(sampler === undefined ? {} : { sampler: sampler.config }),
     },
     free: { epochs, optimizer: optimizer.config, backend: backend.name },
   };

@@ -3,7 +3,7 @@ import type { Step } from "../compile/step.ts";
 import { HostArray } from "../core/host-array.ts";
 import { leavesOf } from "../core/tree.ts";
 import type { Transform } from "../optim/transform.ts";
-import { feedsOf } from "./evaluator.ts";
+import { feedsOfBatch, samplesInOrder } from "./epoch-batches.ts";
 import type { Weights } from "./events.ts";
 import type { Examples, HostTree } from "./examples.ts";
 import { compileEvalParams, compileStatistics, DIFFERENT, type TrainState } from "./programs.ts";
@@ -11,8 +11,10 @@ import type { Task } from "./task.ts";
 
 /** The training samples whose statistics batch norms take on with averaged weights. */
 export type StatisticsSource = {
-  readonly examples: Examples;
+  readonly train: Examples;
+  /** Of data in memory. */
   readonly indices: Int32Array;
+  readonly samples: number;
   readonly batchSize: number;
 };
 
@@ -79,11 +81,18 @@ export class EvaluationWeights {
   /** One pass over the training samples, whole batches only. */
   private async takeStatistics(): Promise<void> {
     const { backend, task, state, seed, source } = this.options;
-    const { examples, indices, batchSize } = source;
+    const { train: examples, indices, samples, batchSize } = source;
     this.statistics ??= compileStatistics({ backend, store: this.store, task, state, examples, batchSize, seed });
     const step = await this.statistics;
     step.attempted = 0;
-    for (let at = 0; at + batchSize <= indices.length; at += batchSize)
-      await step.run(feedsOf({ inputs: examples.inputs }, indices.subarray(at, at + batchSize)));
+    const reader = await samplesInOrder(examples, indices);
+    try {
+      for (let at = 0; at + batchSize <= samples; at += batchSize) {
+        const { inputs } = await reader.read(batchSize);
+        await step.run(feedsOfBatch({ inputs }));
+      }
+    } finally {
+      await reader.close();
+    }
   }
 }

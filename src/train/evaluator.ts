@@ -1,10 +1,10 @@
 import type { Backend, Store } from "../compile/backend.ts";
 import { formatAval } from "../core/dtype.ts";
 import type { HostArray } from "../core/host-array.ts";
-import { leavesOf, mapTree } from "../core/tree.ts";
-import { takeRows } from "../data/dataset.ts";
+import { leavesOf } from "../core/tree.ts";
+import { feedsOfBatch, samplesInOrder } from "./epoch-batches.ts";
 import type { Metrics } from "./events.ts";
-import { countOf, type Examples, type HostTree } from "./examples.ts";
+import { countOf, type Examples } from "./examples.ts";
 import { Pace } from "./pace.ts";
 import { compileEvaluation, type MeasuringStep } from "./programs.ts";
 import { type ModelState, type Task, Totals } from "./task.ts";
@@ -41,24 +41,25 @@ export class Evaluator {
 
   /** What the batches of these examples give together. */
   async totals(examples: Examples, indices?: Int32Array, stopped: () => boolean = () => false): Promise<Totals> {
-    const total = countOf(examples);
-    const order = indices ?? Int32Array.from({ length: total }, (_, i) => i);
-    const { full } = this.batches(order.length);
+    const count = indices?.length ?? countOf(examples);
+    const { full } = this.batches(count);
     const totals = new Totals(this.options.task);
     const pace = new Pace();
-    for (let at = 0; at < order.length && !stopped(); ) {
-      const left = order.length - at;
-      const size = full > 0 && left >= full ? full : left;
-      const { step, shapes } = await this.program(examples, size);
-      const steps = pace.next(Math.floor(left / size));
-      const rows = order.subarray(at, at + steps * size);
-      const started = performance.now();
-      const feeds = feedsOf({ inputs: examples.inputs, targets: examples.targets }, rows);
-      const { results } = await step.run(feeds, steps);
-      pace.record(steps, performance.now() - started);
-      for (let i = 0; i < steps; i++) totals.add(results, i, size, shapes);
-      at += steps * size;
-      await yieldToHost();
+    const reader = await samplesInOrder(examples, indices);
+    try {
+      for (let left = count; left > 0 && !stopped(); ) {
+        const size = full > 0 && left >= full ? full : left;
+        const { step, shapes } = await this.program(examples, size);
+        const steps = pace.next(Math.floor(left / size));
+        const started = performance.now();
+        const { results } = await step.run(feedsOfBatch(await reader.read(steps * size)), steps);
+        pace.record(steps, performance.now() - started);
+        for (let i = 0; i < steps; i++) totals.add(results, i, size, shapes);
+        left -= steps * size;
+        await yieldToHost();
+      }
+    } finally {
+      await reader.close();
     }
     return totals;
   }
@@ -83,13 +84,4 @@ export class Evaluator {
     this.programs.set(key, made);
     return made;
   }
-}
-
-/** Rows of every array, under the paths that a step is fed by. */
-export function feedsOf(
-  arrays: { readonly [name: string]: HostTree },
-  rows: Int32Array,
-): Record<string, HostArray["data"]> {
-  const picked = mapTree<HostArray, HostArray>(arrays, (all) => takeRows(all, rows));
-  return Object.fromEntries(leavesOf<HostArray>(picked, "batch").map(([path, { data }]) => [path, data]));
 }

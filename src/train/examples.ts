@@ -4,6 +4,7 @@ import { array, type HostArray } from "../core/host-array.ts";
 import { leavesOf, mapTree, type Tree } from "../core/tree.ts";
 import type { PictureForm } from "../data/picture-form.ts";
 import type { Preprocessing } from "../data/preprocessing.ts";
+import type { SampleStream } from "../data/stream/stream-dataset.ts";
 import type { TableEncoding } from "../data/table/encoding.ts";
 import type { Windows } from "../data/text.ts";
 import type { Tokenizer } from "../data/tokenizer-config.ts";
@@ -24,6 +25,8 @@ export type Examples<X extends HostTree = HostTree, Y extends HostTree = HostTre
   readonly classes?: readonly string[];
   /** Training takes its inputs and targets from here (`textData`). The arrays above are what is evaluated. */
   readonly windows?: Windows;
+  /** Training takes its batches from here (`streamDataset`). The arrays above are the first samples. */
+  readonly stream?: SampleStream;
   /** What made the tokens of a text: saved with the model. */
   readonly tokenizer?: Tokenizer;
   /** What made the inputs of pictures: saved with the model. */
@@ -40,7 +43,7 @@ export function nameOf(examples: Examples): string {
   return examples.name ?? "data";
 }
 
-/** The number of samples. Throws DataError when the arrays disagree. */
+/** The number of samples, of a stream those of an epoch. Throws DataError when the arrays disagree. */
 export function countOf(examples: Examples): number {
   let first: readonly [string, HostArray] | undefined;
   for (const [path, leaf] of [
@@ -61,7 +64,7 @@ export function countOf(examples: Examples): number {
   }
   const count = first?.[1].shape[0] ?? 0;
   if (count === 0) throw new DataError(`${nameOf(examples)}: got no samples; expected at least one.`, nameOf(examples));
-  return count;
+  return examples.stream?.samplesPerEpoch ?? count;
 }
 
 /** The preprocessing of each input array, by path ("" for a single array). */

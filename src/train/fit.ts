@@ -3,6 +3,7 @@ import type { Inspect } from "../compile/step.ts";
 import { formatAval } from "../core/dtype.ts";
 import { OptionError } from "../core/errors.ts";
 import { HostArray } from "../core/host-array.ts";
+import type { Sampler } from "../data/sampler.ts";
 import type { Augmentation } from "../nn/augment/index.ts";
 import type { Layer, TensorsOf } from "../nn/layer.ts";
 import type { Loss } from "../nn/losses/loss.ts";
@@ -22,7 +23,10 @@ import { type EpochEvent, Trainer } from "./trainer.ts";
 import type { Rollback, TrainerOptions } from "./trainer-options.ts";
 
 export type FitOptions<X extends HostTree, Y extends HostTree, Out extends TensorTree> = {
-  /** A data set, or arrays of your own: `{ inputs, targets }`, each an array or a record of arrays. */
+  /**
+   * A data set, or arrays of your own: `{ inputs, targets }`, each an array or a record of arrays. What does not fit into memory
+   * comes from a stream: `streamDataset`.
+   */
   readonly train: Examples<X, Y>;
   /** Held out of the training samples: a count, or a share below 1; or a data set of its own. Default 0: none. */
   readonly validation?: number | Examples<X, Y>;
@@ -54,6 +58,8 @@ export type FitOptions<X extends HostTree, Y extends HostTree, Out extends Tenso
   readonly name?: string;
   /** Where events and weights are written. Default: nowhere. */
   readonly sink?: RunSink;
+  /** Chooses and orders the samples of each epoch, such as `balancedSampler(train)`. Default: all of them, shuffled. */
+  readonly sampler?: Sampler;
   /**
    * What is done at random to the pictures of each training batch, in this order and before preprocessing, such as
    * `[augment.flip(), augment.crop(4)]`. Not to those that are evaluated. Default none.
@@ -183,6 +189,11 @@ function check(options: FitOptions<HostTree, HostTree, TensorTree>): Omit<Traine
   if (typeof validation !== "number") countOf(validation);
   const { maxTimeMs, rollback, callbacks = [] } = options;
   if (options.augment?.length) checkPictures(train);
+  if (options.sampler !== undefined && (train.stream ?? train.windows) !== undefined)
+    throw new OptionError(
+      `fit: got a sampler for ${train.stream ? "a stream" : "windows of a text"}; expected data in memory. Hint: a stream has an order of its own, streamOf(data, sampler) that of a sampler.`,
+      "sampler",
+    );
   if (maxTimeMs !== undefined && !(maxTimeMs > 0))
     throw new OptionError(`fit: got maxTimeMs ${maxTimeMs}; expected a number above 0.`, "maxTimeMs");
   if (rollback?.rateFactor !== undefined && !(rollback.rateFactor > 0 && rollback.rateFactor <= 1))
@@ -207,6 +218,7 @@ function check(options: FitOptions<HostTree, HostTree, TensorTree>): Omit<Traine
     weights: options.weights,
     strict: options.strict ?? true,
     optimizerState: options.optimizerState,
+    sampler: options.sampler,
     augment: options.augment ?? [],
     checkpoint: options.checkpoint,
     branch: options.branch,

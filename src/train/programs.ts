@@ -75,7 +75,7 @@ export type TrainingOptions = {
   readonly optimizer: Transform;
   readonly plateaus: Plateaus;
   readonly state: TrainState;
-  /** Resident beside the state; the step picks its batch by index. */
+  /** Resident beside the state, and the step picks its batch by index; a stream's batches are fed whole. */
   readonly examples: Examples;
   /** Of the pictures of each batch. */
   readonly augment?: readonly Augmentation[];
@@ -87,7 +87,7 @@ export type TrainingOptions = {
 
 /**
  * The whole training step as one program: sample (gather and prepare the batch), forward to loss and metrics, backward to
- * every gradient, update. An update commits only where the loss is finite, or the optimizer skips it. Fed: the batch's indices into the examples.
+ * every gradient, update. An update commits only where the loss is finite, or the optimizer skips it. Fed: the batch's indices into the examples, or the batch.
  * Results: see `measure`.
  */
 export async function compileTraining(options: TrainingOptions): Promise<MeasuringStep> {
@@ -99,9 +99,9 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
     backend,
     (stateTensors, batch, ctx, data) => {
       const { params, buffers, optState } = stateTensors as Record<keyof TrainState, TensorTree>;
-      const { indices } = batch as { indices: Tensor };
-      const [x, y] = inPhase(indices, "sample", () => {
-        const [picked, targets] = examples.windows ? cut(data, examples, indices) : pick(data, indices);
+      const any = leavesOf<Tensor>(batch as TensorTree)[0]?.[1] as Tensor;
+      const [x, y] = inPhase(any, "sample", () => {
+        const [picked, targets] = sampled(examples, data, batch);
         const { inputs, shown } = augmented(picked, prepareTargets(targets), augment, ctx.key);
         return [prepare(inputs, task.preparation), shown];
       });
@@ -117,7 +117,7 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
         { aux: true },
       )(params);
       shapes = measured.shapes;
-      return inPhase(indices, "update", () => {
+      return inPhase(any, "update", () => {
         const examples: ExamplesOf = {
           batch: { x, y },
           loss(p, example, index) {
@@ -159,10 +159,7 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
     },
     {
       state: state as HostTree,
-      batch: { indices: { dtype: "i32", shape: [batchSize] } },
-      data: examples.windows
-        ? { tokens: examples.windows.tokens }
-        : { inputs: examples.inputs, targets: examples.targets },
+      ...fedAndResident(examples, batchSize),
       seed,
       store,
       run,
@@ -170,6 +167,24 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
     },
   );
   return { step, shapes, ruleMetrics: [...ruleMetrics] };
+}
+
+/** What a step is fed: a stream's samples, or indices of samples that are resident. */
+function fedAndResident(examples: Examples, batchSize: number): { readonly batch: unknown; readonly data?: HostTree } {
+  const { inputs, targets, stream, windows } = examples;
+  if (stream !== undefined)
+    return { batch: { inputs: batchAvals(inputs, batchSize, false), targets: batchAvals(targets, batchSize, false) } };
+  return {
+    batch: { indices: { dtype: "i32", shape: [batchSize] } },
+    data: windows ? { tokens: windows.tokens } : { inputs, targets },
+  };
+}
+
+/** The batch's inputs and targets, from what `fedAndResident` says. */
+function sampled(examples: Examples, data: Traced, batch: Traced): readonly [TensorTree, TensorTree] {
+  const { inputs, targets, indices } = batch as { inputs: TensorTree; targets: TensorTree; indices: Tensor };
+  if (examples.stream !== undefined) return [inputs, targets];
+  return examples.windows ? cut(data, examples, indices) : pick(data, indices);
 }
 
 function pick(data: Traced, indices: Tensor): readonly [TensorTree, TensorTree] {

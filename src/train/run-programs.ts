@@ -38,7 +38,7 @@ export type RunProgramsOptions = {
 export async function compileRun(given: RunProgramsOptions): Promise<RunPrograms> {
   const { options, store, plateaus, state, split, length: run, kernelsOf } = given;
   const { backend, task, optimizer, train, batchSize, seed, augment, onInspect } = options;
-  const samples = split.train.length;
+  const samples = split.count;
   const size = Math.min(batchSize, samples);
   const sizes: ProgramSize[] = [];
   const compiled = async (
@@ -69,7 +69,7 @@ export async function compileRun(given: RunProgramsOptions): Promise<RunPrograms
   const tail = rest === 0 ? undefined : await training(rest);
   plateaus.begin(run, split.validation !== undefined);
   const maxBatch = Math.max(32, Math.min(256, 2 * size));
-  const source = { examples: train, indices: split.train, batchSize: size };
+  const source = { train, indices: split.train, samples, batchSize: size };
   const evaluated = new EvaluationWeights({ backend, training: store, optimizer, task, state, seed, source });
   const evaluator = new Evaluator({ backend, store: evaluated.store, task, state, maxBatch });
   const held = split.validation;

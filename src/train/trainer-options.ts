@@ -1,5 +1,6 @@
 import type { Backend } from "../compile/backend.ts";
 import type { Inspect } from "../compile/step.ts";
+import type { Sampler } from "../data/sampler.ts";
 import type { Augmentation } from "../nn/augment/index.ts";
 import type { OptimizerState, OptimizerStateSource } from "../optim/optimizer-state.ts";
 import type { Transform } from "../optim/transform.ts";
@@ -32,6 +33,7 @@ export type TrainerOptions = {
   readonly weights: Weights | undefined;
   readonly strict: boolean;
   readonly optimizerState: OptimizerState | OptimizerStateSource | undefined;
+  readonly sampler: Sampler | undefined;
   readonly augment: readonly Augmentation[];
   readonly checkpoint: CheckpointOptions | undefined;
   /** Another run's checkpoint to go on from. */

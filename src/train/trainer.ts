@@ -1,8 +1,7 @@
-import type { Store } from "../compile/backend.ts";
+import type { Feeds, Store } from "../compile/backend.ts";
 import type { HostData } from "../core/dtype.ts";
 import { OptionError, TrainingError } from "../core/errors.ts";
 import type { HostArray } from "../core/host-array.ts";
-import { epochOrder } from "../data/order.ts";
 import { loadStateDict } from "../nn/state-dict.ts";
 import type { OptimizerState } from "../optim/optimizer-state.ts";
 import { SKIPPED } from "../optim/skip.ts";
@@ -14,6 +13,7 @@ import type { Found, Recorder } from "./checkpoints/recorder.ts";
 import { identityOf, parentOf, startEvent } from "./describe-run.ts";
 import type { NonFiniteOrigin } from "./diagnosis/non-finite.ts";
 import { Emitter } from "./emitter.ts";
+import { type EpochBatches, epochBatches, feedsOfStep } from "./epoch-batches.ts";
 import type { Control, Metrics, SkippedWeights, TrainEvent, Weights } from "./events.ts";
 import type { Examples, HostTree } from "./examples.ts";
 import { NonFiniteLossError } from "./non-finite-loss.ts";
@@ -49,7 +49,7 @@ const isRate = (hyper: string): boolean => hyper === RATE || hyper.endsWith(`.${
 const optimizerMemory = <T>(use: (made: typeof import("./optimizer-memory.ts")) => T): Promise<Awaited<T>> =>
   import("./optimizer-memory.ts").then(use) as Promise<Awaited<T>>;
 
-type FailedStep = { readonly program: MeasuringStep; readonly rows: Int32Array };
+type FailedStep = { readonly program: MeasuringStep; readonly feeds: Feeds };
 
 /** Runs one training from its options to its end: events out, decisions back in. */
 export class Trainer {
@@ -159,7 +159,7 @@ export class Trainer {
     const { options } = this;
     const recording = await this.recording();
     const split = splitExamples(options.train, options.validation, options.seed);
-    const state = await this.init(split.train.length);
+    const state = await this.init(split.count);
     const { peakBytes, sizes: programs } = await this.compile(state, split, recording?.kernelsOf);
     const identity = recording && identityOf(options, split, recording.dataFingerprint);
     const found = recording && identity ? await this.find(recording, identity) : NOTHING;
@@ -358,7 +358,7 @@ export class Trainer {
     kernelsOf: Recording["kernelsOf"] | undefined,
   ): Promise<RunPrograms> {
     const { options, store, plateaus, length } = this;
-    const samples = split.train.length;
+    const samples = split.count;
     const stepsPerEpoch = Math.ceil(samples / Math.min(options.batchSize, samples));
     this.nominalSteps = stepsPerEpoch * options.epochs;
     Object.assign(length, { stepsPerEpoch, totalSteps: this.nominalSteps });
@@ -372,50 +372,14 @@ export class Trainer {
 
   /** What is left of a pass over the training samples, and its evaluation; undefined when it was stopped before its end. */
   private async trainEpoch(split: SplitExamples): Promise<EpochEvent | undefined> {
-    const { position } = this;
-    const { full, tail, evaluated, evaluator } = this.compiled;
-    const { batchSize, seed, train } = this.options;
-    const order = train.windows?.starts(seed, position.epoch - 1) ?? epochOrder(seed, position.epoch - 1, split.train);
-    const size = Math.min(batchSize, order.length);
-    const fullSteps = Math.floor(order.length / size);
-    const allSteps = Math.ceil(order.length / size);
-    const timer = new PhaseTimer();
-    const timedFrom = Math.min(TIMED_FROM, Math.floor(fullSteps / 2));
-    let elapsed = 0;
-
-    const call = async (program: MeasuringStep, rows: Int32Array, steps: number, timed: boolean): Promise<void> => {
-      const samples = rows.length / steps;
-      const began = performance.now();
-      program.step.attempted = position.step;
-      evaluated.moved();
-      const report = await program.step.run({ "batch.indices": rows }, steps, timed ? { timed } : {});
-      const took = performance.now() - began;
-      elapsed += took;
-      if (!timed) this.pace.record(steps, took);
-      timer.record(report.timeByPhase);
-      await this.report(program, report.results, { rows, steps, samples, stepMs: took / steps });
-      await this.plan();
-      await yieldToHost();
-    };
-
-    // An epoch that is begun has a step, though time may be over by now.
-    while (position.done < allSteps && !(this.budget !== undefined && position.done > 0 && this.isOver())) {
-      if (this.stopping()) return undefined;
-      const { done } = position;
-      if (done === fullSteps) await call(tail as MeasuringStep, order.subarray(done * size), 1, false);
-      else {
-        const untilTimed =
-          done < timedFrom ? timedFrom - done : (TIMED_EVERY - ((done - timedFrom) % TIMED_EVERY)) % TIMED_EVERY;
-        const timed = untilTimed === 0;
-        const most = Math.min(untilTimed, fullSteps - done, this.stepsLeft());
-        const steps = timed ? 1 : this.pace.next(most);
-        await call(full, order.subarray(done * size, (done + steps) * size), steps, timed);
-      }
-      if (position.done < allSteps) await this.checkpoint(undefined, false);
-    }
-    const { validation } = split;
-    const aborted = (): boolean => this.options.signal?.aborted === true;
-    if (aborted()) return undefined;
+    const { position, options } = this;
+    const { evaluated, evaluator } = this.compiled;
+    const { count, validation } = split;
+    const size = Math.min(options.batchSize, count);
+    const batches = await epochBatches(options, split.train, position.epoch - 1, position.done * size);
+    const spent = await this.trainOn(batches, count, size).finally(() => batches.close());
+    const aborted = (): boolean => options.signal?.aborted === true;
+    if (spent === undefined || aborted()) return undefined;
     if (validation !== undefined) await evaluated.refresh();
     const measured =
       validation === undefined ? {} : await evaluator.run(validation.examples, validation.indices, aborted);
@@ -427,10 +391,60 @@ export class Trainer {
       rate: this.rateAt(position.step - 1) ?? Number.NaN,
       train: position.totals.values(),
       validation: measured,
-      timeMs: elapsed,
-      timeByPhase: timer.take(elapsed),
-      samplesPerEpoch: Math.min(position.done * size, order.length),
+      ...spent,
+      samplesPerEpoch: Math.min(position.done * size, count),
     };
+  }
+
+  /** Trains on an epoch's batches; undefined when it was stopped before their end. */
+  private async trainOn(
+    batches: EpochBatches,
+    count: number,
+    size: number,
+  ): Promise<Pick<EpochEvent, "timeMs" | "timeByPhase"> | undefined> {
+    const { position } = this;
+    const { full, tail, evaluated } = this.compiled;
+    const fullSteps = Math.floor(count / size);
+    const allSteps = Math.ceil(count / size);
+    const timer = new PhaseTimer();
+    const timedFrom = Math.min(TIMED_FROM, Math.floor(fullSteps / 2));
+    let running = 0;
+    let reading = 0;
+
+    const call = async (program: MeasuringStep, samples: number, steps: number, timed: boolean): Promise<void> => {
+      const asked = performance.now();
+      const feeds = await batches.next(samples * steps);
+      const began = performance.now();
+      program.step.attempted = position.step;
+      evaluated.moved();
+      const report = await program.step.run(feeds, steps, timed ? { timed } : {});
+      const ended = performance.now();
+      reading += began - asked;
+      running += ended - began;
+      const took = ended - asked;
+      if (!timed) this.pace.record(steps, took);
+      timer.record(report.timeByPhase);
+      await this.report(program, report.results, { feeds, steps, samples, stepMs: took / steps });
+      await this.plan();
+      await yieldToHost();
+    };
+
+    // An epoch that is begun has a step, though time may be over by now.
+    while (position.done < allSteps && !(this.budget !== undefined && position.done > 0 && this.isOver())) {
+      if (this.stopping()) return undefined;
+      const { done } = position;
+      if (done === fullSteps) await call(tail as MeasuringStep, count - done * size, 1, false);
+      else {
+        const untilTimed =
+          done < timedFrom ? timedFrom - done : (TIMED_EVERY - ((done - timedFrom) % TIMED_EVERY)) % TIMED_EVERY;
+        const timed = untilTimed === 0;
+        const most = Math.min(untilTimed, fullSteps - done, this.stepsLeft());
+        await call(full, size, timed ? 1 : this.pace.next(most), timed);
+      }
+      if (position.done < allSteps) await this.checkpoint(undefined, false);
+    }
+    const phases = timer.take(running);
+    return { timeMs: running + reading, timeByPhase: { ...phases, sample: phases.sample + reading } };
   }
 
   /** Steps until something has to happen between two of them. */
@@ -448,7 +462,7 @@ export class Trainer {
   private async report(
     program: MeasuringStep,
     results: Readonly<Record<string, HostData>>,
-    call: { rows: Int32Array; steps: number; samples: number; stepMs: number },
+    call: { feeds: Feeds; steps: number; samples: number; stepMs: number },
   ): Promise<void> {
     const { task } = this.options;
     const { position } = this;
@@ -463,8 +477,8 @@ export class Trainer {
       position.step++;
       position.done++;
       if (!skipped && !Number.isFinite(metrics.loss)) {
-        const rows = call.rows.subarray(i * call.samples, (i + 1) * call.samples);
-        throw await this.nonFinite(batch.values().loss as number, rate, { program, rows });
+        const feeds = feedsOfStep(call.feeds, i, call.steps);
+        throw await this.nonFinite(batch.values().loss as number, rate, { program, feeds });
       }
       const event: TrainEvent = {
         type: "step",
@@ -503,14 +517,14 @@ export class Trainer {
 
   /** What went wrong first in a step: as the state is, or with the last good weights where an update has spoiled the state. */
   private async originOf(
-    { program, rows }: FailedStep,
+    { program, feeds }: FailedStep,
     good: Weights | undefined,
   ): Promise<NonFiniteOrigin | undefined> {
     const { step } = program;
     try {
       const { findNonFinite } = await import("./diagnosis/non-finite.ts");
       step.attempted = this.position.step - 1;
-      const replay = { program: step.program, feeds: step.feedsFor({ "batch.indices": rows }) };
+      const replay = { program: step.program, feeds: step.feedsFor(feeds) };
       const now = await findNonFinite({ ...replay, read: (path) => this.store.read(path) });
       if (good === undefined) return now;
       // The step that spoiled the state is gone; what spoils it shows again with good weights more often than not.

@@ -7,7 +7,7 @@ export type ItemContext = {
   /** The item's place in the pass, from 0. */
   readonly index: number;
   /** Uniform numbers in [0, 1) of this item's own: the same in the same pass with the same seed, wherever it was resumed. */
-  random(): number;
+  readonly random: () => number;
 };
 
 export type MapFunction<T, U> = (item: T, context: ItemContext) => U | PromiseLike<U>;
@@ -15,19 +15,17 @@ export type MapFunction<T, U> = (item: T, context: ItemContext) => U | PromiseLi
 class Context implements ItemContext {
   readonly epoch: number;
   readonly index: number;
-  private readonly passKey: KeyWords;
-  private key: KeyWords | undefined;
-  private drawn = 0;
+  readonly random: () => number;
 
   constructor(passKey: KeyWords, epoch: number, index: number) {
-    this.passKey = passKey;
     this.epoch = epoch;
     this.index = index;
-  }
-
-  random(): number {
-    this.key ??= foldKey(this.passKey, this.index);
-    return uniformAt(this.key, this.drawn++);
+    let key: KeyWords | undefined;
+    let drawn = 0;
+    this.random = () => {
+      key ??= foldKey(passKey, index);
+      return uniformAt(key, drawn++);
+    };
   }
 }
 

@@ -203,9 +203,13 @@ function hasFiniteParameters({ state }: Checkpoint): boolean {
 
 /** Of all arrays that are trained on and held out. */
 export function dataFingerprint(examples: Examples): string {
-  const { windows, inputs, targets } = examples;
+  const { windows, stream, inputs, targets } = examples;
   if (windows !== undefined) return fingerprintOf([["tokens", windows.tokens]]);
-  return fingerprintOf([...leavesOf<HostArray>(inputs, "inputs"), ...leavesOf<HostArray>(targets, "targets")]);
+  const arrays = [...leavesOf<HostArray>(inputs, "inputs"), ...leavesOf<HostArray>(targets, "targets")];
+  // Of a stream the first samples: reading all of it could take as long as training.
+  const length: typeof arrays =
+    stream === undefined ? [] : [["samplesPerEpoch", new HostArray("i32", [1], Int32Array.of(stream.samplesPerEpoch))]];
+  return fingerprintOf([...arrays, ...length]);
 }
 
 /** Of what a program runs. */

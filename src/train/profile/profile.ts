@@ -54,6 +54,8 @@ export function profileWith<B>(
     ] as const)
       if (!Number.isSafeInteger(value) || value < least)
         throw new OptionError(`profile: got ${name} ${value}; expected a whole number of at least ${least}.`, name);
+    if (train.stream !== undefined)
+      throw new OptionError("profile: got a stream; expected data in memory. Hint: a part of it will do.", "train");
     const samples = countOf(train);
     const size = Math.min(batchSize, samples);
     const model = modelOf(layer) as unknown as AnyModel;
