@@ -197,16 +197,18 @@ async function readPictures(
 ): Promise<ImageFolder> {
   const { imageFolder } = await import("../node/pictures/image-folder.ts");
   const { imageSize, fit, test, splitSeed, followLinks, maxBroken } = pictures;
-  const given = { imageSize, fit, test, splitSeed, followLinks, maxBroken, validation };
   const form = base?.form;
-  const same =
-    form === undefined
-      ? {}
-      : { imageSize: [form.height, form.width], channels: form.channels, fit: form.fit, background: form.background };
+  const size = form === undefined ? undefined : [form.height, form.width];
+  const all = {
+    imageSize: imageSize ?? size,
+    fit: fit ?? form?.fit,
+    channels: form?.channels,
+    background: form?.background,
+    preprocessing: base?.preprocessing,
+    ...{ test, splitSeed, followLinks, maxBroken, validation },
+  };
   const options = Object.fromEntries(
-    Object.entries({ ...same, preprocessing: base?.preprocessing, ...given }).filter(
-      ([, value]) => value !== undefined,
-    ),
+    Object.entries(all).filter(([, value]) => value !== undefined),
   ) as ImageFolderOptions;
   const onProgress = (done: number, total: number): void =>
     screen.draw(`decoding ${formatCount(done)} of ${formatCount(total)} pictures`);

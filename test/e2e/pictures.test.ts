@@ -12,9 +12,9 @@ let folder: string;
 let run: string;
 
 /** Discs of one colour on a white ground, of sizes and places that differ. */
-async function disc(colour: string, n: number): Promise<Buffer> {
+async function disc(colour: string, n: number, enlarged = 1): Promise<Buffer> {
   const [x, y, r] = [24 + (n % 7), 20 + (n % 5), 8 + (n % 6)];
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="48" height="40"><circle cx="${x}" cy="${y}" r="${r}" fill="${colour}"/></svg>`;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${48 * enlarged}" height="${40 * enlarged}" viewBox="0 0 48 40"><circle cx="${x}" cy="${y}" r="${r}" fill="${colour}"/></svg>`;
   return sharp(Buffer.from(svg)).png().toBuffer();
 }
 
@@ -113,10 +113,11 @@ describe("a run on a folder of pictures", () => {
     expect((await serving.outcome).code).toBe(0);
   });
 
-  test("is fine-tuned on other classes, the body frozen at first", async () => {
+  test("is fine-tuned on other classes of larger pictures, the body frozen at first", async () => {
     for (const colour of ["gold", "black", "teal"]) {
       await mkdir(join(folder, "others", colour), { recursive: true });
-      for (let n = 0; n < 20; n++) await writeFile(join(folder, "others", colour, `${n}.png`), await disc(colour, n));
+      for (let n = 0; n < 20; n++)
+        await writeFile(join(folder, "others", colour, `${n}.png`), await disc(colour, n, 6));
     }
     const flags = ["--epochs", "12", "--lr", "0.01", "--freeze-epochs", "2", "--body-rate", "0.5"];
     const { stdout, stderr, code } = await downhill(folder, "train", "others", "--fine-tune", run, ...flags);
@@ -125,7 +126,7 @@ describe("a run on a folder of pictures", () => {
     expect(stdout).toMatch(/new last layer 9; all before it at 0\.5 times the rate, frozen for 2 epochs/);
     expect(stdout).toMatch(/6 arrays from/);
     expect(stdout).toMatch(/not in the file, so drawn anew: 9\.weight, 9\.bias|drawn anew: 9\.bias, 9\.weight/);
-    expect(stdout).toMatch(/of 3 classes/);
+    expect(stdout).toMatch(/others: \d+ pictures of 3 classes, as 40x48 RGB \(contain\)/);
   });
 
   test("says what is wrong in a sentence, and leaves nothing behind", async () => {
