@@ -2,9 +2,11 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { OptionError } from "../core/errors.ts";
 import { writeFileAtomic } from "../node/file-store.ts";
+import { load } from "../node/load-run.ts";
 import { exportMetrics } from "../node/metrics/export.ts";
 import { exportTensorboard } from "../node/tensorboard/export.ts";
 import type { OptimizerState } from "../optim/optimizer-state.ts";
+import { exportOnnx } from "../train/export-onnx.ts";
 import { optimizerStateOf } from "../train/optimizer-memory.ts";
 import { encodeTorchOptimizer } from "../train/torch.ts";
 import { findCheckpoint } from "./checkpoints.ts";
@@ -16,8 +18,10 @@ import { eventFolder } from "./tensorboard.ts";
 type Target = {
   readonly flag: string;
   readonly help: string;
-  readonly run: (run: string, to: string) => Promise<string>;
+  readonly run: (run: string, to: string, options: Flags) => Promise<string>;
 };
+
+type Flags = { readonly softmax?: boolean; readonly [target: string]: string | boolean | undefined };
 
 const TARGETS: Readonly<Record<string, Target>> = {
   tensorboard: {
@@ -35,7 +39,22 @@ const TARGETS: Readonly<Record<string, Target>> = {
     help: "the optimizer's state of the last checkpoint for PyTorch: optimizer.load_state_dict(torch.load(file))",
     run: exportOptimizerState,
   },
+  onnx: {
+    flag: "--onnx <file>",
+    help: "the model for onnxruntime and others, with its preprocessing: pixels in, scores out",
+    run: exportOnnxFile,
+  },
 };
+
+async function exportOnnxFile(run: string, to: string, { softmax = false }: Flags): Promise<string> {
+  const model = await load(run, { threads: 1 });
+  try {
+    await writeFileAtomic(to, await exportOnnx(model, { softmax }));
+  } finally {
+    await model.close();
+  }
+  return `ONNX, opset 18, batches of any size: ${to}`;
+}
 
 async function exportOptimizerState(run: string, to: string): Promise<string> {
   const { state, identity, history, overrides, step } = await findCheckpoint(run, "last");
@@ -51,7 +70,8 @@ export function exportCommand(screen: Screen): Command {
     .description("Write a run in a form that other programs read.")
     .argument("<run>", "a run's folder");
   for (const { flag, help } of Object.values(TARGETS)) command.option(flag, help);
-  return command.action(async (run: string, options: Readonly<Record<string, string>>) => {
+  command.option("--softmax", "with --onnx: probabilities instead of scores");
+  return command.action(async (run: string, options: Flags) => {
     const asked = Object.entries(TARGETS).filter(([name]) => options[name] !== undefined);
     if (asked.length === 0)
       throw new OptionError(
@@ -60,6 +80,6 @@ export function exportCommand(screen: Screen): Command {
           .join(", ")}.`,
         "export",
       );
-    for (const [name, target] of asked) screen.line(await target.run(run, options[name] as string));
+    for (const [name, target] of asked) screen.line(await target.run(run, options[name] as string, options));
   });
 }

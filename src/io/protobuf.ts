@@ -83,9 +83,14 @@ export function integerField(field: number, value: number): Uint8Array {
 
 /** Bytes, a text, or a message: the fields inside it, one after the other. */
 export function bytesField(field: number, ...parts: readonly (Uint8Array | string)[]): Uint8Array {
+  return joinBytes(messageParts(field, ...parts));
+}
+
+/** `bytesField` as pieces to be joined: of large messages inside of messages nothing is copied until then. */
+export function messageParts(field: number, ...parts: readonly (Uint8Array | string)[]): Uint8Array[] {
   const all = parts.map((part) => (typeof part === "string" ? new TextEncoder().encode(part) : part));
   const length = all.reduce((sum, part) => sum + part.length, 0);
-  return joinBytes([Uint8Array.from([...varint(field * 8 + LENGTH_DELIMITED), ...varint(length)]), ...all]);
+  return [Uint8Array.from([...varint(field * 8 + LENGTH_DELIMITED), ...varint(length)]), ...all];
 }
 
 export function floatField(field: number, value: number): Uint8Array {

@@ -16,6 +16,7 @@ export type {
 } from "./evaluation/evaluation.ts";
 export type { Callback, Control, Metrics, TrainEvent, Weights } from "./events.ts";
 export type { Examples, HostTree } from "./examples.ts";
+export { type ExportOnnxOptions, exportOnnx } from "./export-onnx.ts";
 export { type Fit, type FitOptions, fitWith, type Run } from "./fit.ts";
 export {
   type GenerateOptions,
