@@ -10,6 +10,7 @@ import { exportOnnx } from "../train/export-onnx.ts";
 import { optimizerStateOf } from "../train/optimizer-memory.ts";
 import { encodeTorchOptimizer } from "../train/torch.ts";
 import { findCheckpoint } from "./checkpoints.ts";
+import { exportPage } from "./export-page.ts";
 import { formatCount } from "./format.ts";
 import type { Screen } from "./screen.ts";
 import { eventFolder } from "./tensorboard.ts";
@@ -43,6 +44,11 @@ const TARGETS: Readonly<Record<string, Target>> = {
     flag: "--onnx <file>",
     help: "the model for onnxruntime and others, with its preprocessing: pixels in, scores out",
     run: exportOnnxFile,
+  },
+  page: {
+    flag: "--page <folder>",
+    help: "a web page that classifies pictures in the browser, with no server: a folder to put anywhere, or to open from a disk",
+    run: exportPage,
   },
 };
 

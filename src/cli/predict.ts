@@ -3,7 +3,6 @@ import { Command } from "commander";
 import { glob, isDynamicPattern } from "tinyglobby";
 import { DataError, OptionError } from "../core/errors.ts";
 import { HostArray } from "../core/host-array.ts";
-import type { PictureForm } from "../data/picture-form.ts";
 import { decodeRows } from "../data/table/decode.ts";
 import type { TableEncoding } from "../data/table/encoding.ts";
 import { reasonOf } from "../node/file-store.ts";
@@ -12,6 +11,7 @@ import { decodePicture } from "../node/pictures/decode.ts";
 import { isPictureFile } from "../node/pictures/find.ts";
 import { sideBySide } from "../node/pictures/read.ts";
 import { readRows } from "../node/tables/rows.ts";
+import { formOf } from "../train/form-of.ts";
 import type { TrainedModel } from "../train/trained-model.ts";
 import { formatPercent } from "./format.ts";
 import type { Screen } from "./screen.ts";
@@ -133,22 +133,6 @@ async function predictPictures(
 }
 
 const shownName = (file: string): string => (file === STDIN ? "standard input" : file);
-
-/** How a run reads pictures; of one that was trained on arrays of pictures, as these were. */
-export function formOf(
-  { pictures, sample, classes }: Pick<TrainedModel, "pictures" | "sample" | "classes">,
-  run: string,
-): PictureForm {
-  const { dtype, shape = [] } = sample as { readonly dtype?: string; readonly shape?: readonly number[] };
-  const [channels, height = 0, width = 0] = shape;
-  const isPictures = dtype === "u8" && shape.length === 3 && (channels === 1 || channels === 3);
-  if (classes === undefined || (pictures === undefined && !isPictures))
-    throw new OptionError(
-      `predict: ${run} takes ${dtype ?? "several inputs"}[${shape}]; expected a run that was trained on pictures or on a table.`,
-      "run",
-    );
-  return pictures ?? { channels: channels as 1 | 3, height, width, fit: "contain", background: [0, 0, 0] };
-}
 
 /** Files, what is in folders, and what matches patterns; the system's shell may have left them alone. */
 async function filesOf(given: readonly string[]): Promise<readonly string[]> {

@@ -2,16 +2,17 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { basename, resolve } from "node:path";
 import { Command } from "commander";
-import { DownhillError, OptionError } from "../core/errors.ts";
-import type { HostArray } from "../core/host-array.ts";
+import { DataError, DownhillError, OptionError } from "../core/errors.ts";
+import { HostArray } from "../core/host-array.ts";
+import type { PictureForm } from "../data/picture-form.ts";
 import { decodeRows } from "../data/table/decode.ts";
 import { load } from "../node/load-run.ts";
 import { decodePicture } from "../node/pictures/decode.ts";
 import { readRows } from "../node/tables/rows.ts";
+import { formOf } from "../train/form-of.ts";
 import type { TrainedModel } from "../train/trained-model.ts";
-import { formOf } from "./predict.ts";
+import { PAGE_CSS, PAGE_POLICY, pageHtml, pageScript } from "./page-html.ts";
 import type { Screen } from "./screen.ts";
-import { servePage } from "./serve-page.ts";
 
 const MAX_BODY_BYTES = 64 << 20;
 const PORT = 8420;
@@ -85,26 +86,65 @@ export async function serve(run: string, at: { readonly port: number; readonly h
   return { server, url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}/`, closed };
 }
 
-type Predict = (body: Uint8Array) => Promise<unknown>;
+type Body = { readonly bytes: Uint8Array; readonly isJson: boolean };
+type Predict = (body: Body) => Promise<unknown>;
 
 function predictorOf(model: TrainedModel, run: string): Predict {
   const { table } = model;
   if (model.tokenizer !== undefined)
     throw new OptionError(`serve: ${run} was trained on a text; expected downhill generate ${run}.`, "run");
   if (table !== undefined)
-    return async (body) => {
-      const { inputs } = await readRows({ text: new TextDecoder().decode(body), name: "the request" }, table);
+    return async ({ bytes }) => {
+      const { inputs } = await readRows({ text: new TextDecoder().decode(bytes), name: "the request" }, table);
       return decodeRows(await model.outputs(inputs), table);
     };
   const form = formOf(model, run);
   const classes = model.classes as readonly string[];
   const pictures = model as unknown as TrainedModel<HostArray>;
-  return async (body) => {
-    const [found] = await pictures.predict(await decodePicture(body, form, "the request"));
+  return async ({ bytes, isJson }) => {
+    if (isJson)
+      return (await pictures.predict(readInputs(bytes, form))).map(({ label, probability, probabilities }) => ({
+        label,
+        probability,
+        probabilities: [...probabilities],
+      }));
+    const [found] = await pictures.predict(await decodePicture(bytes, form, "the request"));
     return classes
       .map((label, i) => ({ label, probability: found.probabilities[i] ?? Number.NaN }))
       .sort((a, b) => b.probability - a.probability);
   };
+}
+
+/** Pictures as numbers from 0 to 255: `{ "inputs": [[[...]]] }`, [N, C, H, W]. */
+function readInputs(bytes: Uint8Array, { channels, height, width }: PictureForm): HostArray {
+  const expected = `{"inputs": [N][${channels}][${height}][${width}]} of whole numbers from 0 to 255`;
+  const refuse = (got: string): never => {
+    throw new DataError(`predict: got ${got}; expected ${expected}.`, "inputs");
+  };
+  let given: unknown;
+  try {
+    given = (JSON.parse(new TextDecoder().decode(bytes)) as { readonly inputs?: unknown } | null)?.inputs;
+  } catch {
+    return refuse("a body that is no JSON");
+  }
+  if (!Array.isArray(given) || given.length === 0) return refuse("no inputs");
+  const shape = [given.length, channels, height, width];
+  if (!hasShape(given, shape)) return refuse("inputs of another shape");
+  const numbers: unknown[] = given.flat(3);
+  const odd = numbers.find((x) => !(Number.isInteger(x) && (x as number) >= 0 && (x as number) <= 255));
+  if (odd !== undefined) return refuse(JSON.stringify(odd));
+  return new HostArray("u8", shape, Uint8Array.from(numbers as number[]));
+}
+
+const PAGE: { readonly [path: string]: { readonly type: string; readonly body: () => string } } = {
+  "/": { type: "text/html", body: () => pageHtml(["page.js"]) },
+  "/page.css": { type: "text/css", body: () => PAGE_CSS },
+  "/page.js": { type: "text/javascript", body: () => pageScript("serve") },
+};
+
+function hasShape(value: unknown, [size, ...rest]: readonly number[]): boolean {
+  if (size === undefined) return !Array.isArray(value);
+  return Array.isArray(value) && value.length === size && value.every((each) => hasShape(each, rest));
 }
 
 async function answer(
@@ -117,15 +157,18 @@ async function answer(
   const { pathname } = new URL(request.url ?? "/", "http://localhost");
   const method = request.method === "HEAD" ? "GET" : request.method;
   const json = (value: unknown) => ({ type: "application/json", body: JSON.stringify(value) });
-  if (method === "GET" && pathname === "/") return { type: "text/html; charset=utf-8", body: servePage() };
+  const file = method === "GET" ? PAGE[pathname] : undefined;
+  if (file !== undefined) return { type: `${file.type}; charset=utf-8`, body: file.body() };
+  if (method === "GET" && pathname === "/healthz") return json({ ok: true });
   if (method === "GET" && pathname === "/model") return json(about);
   if (pathname === "/predict") {
     if (method !== "POST") throw new Refusal(405, `got ${method}; expected POST with a picture's bytes, or rows.`);
     const body = await bodyOf(request);
     if (body.length === 0) throw new Refusal(400, "got an empty body; expected a picture's bytes, or rows.");
-    return json({ predictions: await predict(body) });
+    const isJson = (request.headers["content-type"] ?? "").startsWith("application/json");
+    return json({ predictions: await predict({ bytes: body, isJson }) });
   }
-  throw new Refusal(404, `got ${pathname}; expected /, /model or /predict.`);
+  throw new Refusal(404, `got ${pathname}; expected /, /model, /healthz or /predict.`);
 }
 
 /** Keeps other sites' pages off: a name of theirs that points here, and requests that they make. */
@@ -155,8 +198,7 @@ function send(response: ServerResponse, status: number, type: string, body: stri
     "content-length": Buffer.byteLength(body),
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
-    "content-security-policy":
-      "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src blob:; connect-src 'self'; frame-ancestors 'none'",
+    "content-security-policy": `${PAGE_POLICY}; frame-ancestors 'none'`,
     ...(status === 413 ? { connection: "close" } : {}),
   });
   response.end(body);

@@ -104,7 +104,30 @@ describe("a run on a folder of pictures", () => {
       });
       const page = await fetch(url);
       expect(page.headers.get("content-security-policy")).toContain("default-src 'none'");
-      expect(await page.text()).toContain("Drop a picture here");
+      expect(page.headers.get("content-security-policy")).not.toContain("unsafe-inline");
+      expect(await page.text()).toContain('<script src="page.js" defer>');
+      expect(await (await fetch(`${url}page.js`)).text()).toContain("Drop a picture here");
+      expect(await (await fetch(`${url}healthz`)).json()).toEqual({ ok: true });
+      const { height, width } = { height: 40, width: 48 };
+      const level = (by: number) => Array.from({ length: height }, () => Array.from({ length: width }, () => by));
+      const asJson = (inputs: unknown) => post(JSON.stringify({ inputs }), { "content-type": "application/json" });
+      const blue = [level(0), level(0), level(128)];
+      const two = (await (await asJson([blue, [level(220), level(20), level(60)]])).json()) as {
+        predictions: { label: string; probabilities: number[] }[];
+      };
+      expect(two.predictions.map(({ label }) => label)).toEqual(["navy", "crimson"]);
+      expect(two.predictions[0]?.probabilities).toHaveLength(2);
+      for (const [inputs, got] of [
+        [[[level(0)]], "inputs of another shape"],
+        [[[level(0), level(0), level(256)]], "got 256"],
+        ["navy", "no inputs"],
+      ] as const) {
+        const refused = await asJson(inputs);
+        expect([refused.status, ((await refused.json()) as { error: string }).error]).toEqual([
+          422,
+          expect.stringContaining(got),
+        ]);
+      }
       const taken = await downhill(folder, "serve", run, "--port", new URL(url).port);
       expect([taken.code === 0, taken.stderr]).toEqual([false, expect.stringMatching(/is taken; expected a free one/)]);
     } finally {
