@@ -4,7 +4,7 @@ import * as nn from "../nn/index.ts";
 import { fit } from "../node/fit.ts";
 import * as optim from "../optim/index.ts";
 import { optimizerOf } from "./assemble.ts";
-import { headOf, held } from "./fine-tune.ts";
+import { headOf, held, startOf } from "./fine-tune.ts";
 import { recipeOf } from "./recipe.ts";
 
 const recipe = (pictures: { readonly freezeEpochs?: number; readonly bodyRate?: number }) => ({
@@ -20,6 +20,19 @@ test("the last layer is the last by number, or the one with a classifier's name"
   expect(headOf(named("bn1.weight", "conv1.weight", "layer3.2.conv2.weight", "linear.weight"))).toBe("linear");
   expect(headOf(named("classifier.0.weight", "classifier.3.weight", "features.0.weight"))).toBe("classifier.3");
   expect(headOf(named("fc.weight", "layer4.1.conv2.weight"))).toBe("fc");
+});
+
+test("the new last layer is of zeros, as wide as its inputs and as long as there are classes", () => {
+  const body = { "0.weight": array([[1, 2]]) };
+  const start = startOf({ body, last: { "1.weight": array([[1, 2, 3]]), "1.bias": array([4]) } }, 2);
+  expect(start["0.weight"]).toBe(body["0.weight"]);
+  expect(start["1.weight"]).toEqual(
+    array([
+      [0, 0, 0],
+      [0, 0, 0],
+    ]),
+  );
+  expect(start["1.bias"]).toEqual(array([0, 0]));
 });
 
 test("the body alone is held, a part of it with the head's name too", async () => {

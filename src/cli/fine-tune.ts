@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { zeros } from "../core/host-array.ts";
 import type { PictureForm } from "../data/picture-form.ts";
 import type { Preprocessing } from "../data/preprocessing.ts";
 import type { LayerConfig } from "../nn/layer.ts";
@@ -15,9 +16,11 @@ export type Base = {
   readonly from: string;
   readonly model: LayerConfig;
   /** All but the last layer's. */
-  readonly weights: StateDict;
+  readonly body: StateDict;
   /** The last layer's name. */
   readonly head: string;
+  /** What it had there. */
+  readonly last: StateDict;
   readonly form: PictureForm | undefined;
   readonly preprocessing: Preprocessing | undefined;
 };
@@ -42,7 +45,9 @@ export async function baseOf(recipe: Recipe, from: string): Promise<Base> {
   const row = models.find(({ name }) => name === recipe.model) as ModelRow;
   const model = own?.model.config ?? row.create({ classes: row.classes }).config;
   const head = headOf(weights);
-  const body = Object.fromEntries(Object.entries(weights).filter(([name]) => !name.startsWith(`${head}.`)));
+  const part = (isHead: boolean): StateDict =>
+    Object.fromEntries(Object.entries(weights).filter(([name]) => name.startsWith(`${head}.`) === isHead));
+  const [body, last] = [part(false), part(true)];
   const [preprocessing] =
     own === undefined ? [row.classes === 1000 ? IMAGENET : undefined] : Object.values(own.preparation);
   const [, height = 0, width = 0] =
@@ -53,7 +58,16 @@ export async function baseOf(recipe: Recipe, from: string): Promise<Base> {
     (own !== undefined && height > 0 && (channels === 1 || channels === 3)
       ? ({ channels, height, width, fit: "contain", background: [0, 0, 0] } as const)
       : undefined);
-  return { from, model, weights: body, head, form, preprocessing };
+  return { from, model, body, head, last, form, preprocessing };
+}
+
+/**
+ * The body with a last layer of zeros: all classes are as likely at first, and no gradient of a drawn layer disturbs the body
+ * before the new one has learned something. As in Kolesnikov et al., "Big Transfer" (2020).
+ */
+export function startOf({ body, last }: Pick<Base, "body" | "last">, classes: number): StateDict {
+  const blank = Object.entries(last).map(([name, { shape }]) => [name, zeros([classes, ...shape.slice(1)])] as const);
+  return { ...body, ...Object.fromEntries(blank) };
 }
 
 /** Whether a file of weights says what model they are of. */

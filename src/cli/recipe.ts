@@ -128,6 +128,8 @@ const PICTURE_NAMES = [
 /** In place of `DEFAULTS` where folders of pictures are trained on. */
 const PICTURE_TRAINING = { optimizer: "adamw", schedule: "warmup 5% | cosine" } as const;
 const PICTURE_RATES: Readonly<Record<string, number>> = { adamw: 1e-3, adam: 1e-3 };
+/** Of a new last layer; what is before it has a tenth, the rate that it was trained with. */
+const TUNING_RATES: Readonly<Record<string, number>> = { adamw: 1e-2, adam: 1e-2 };
 
 const TABLE_NAMES = ["target", "columns", "task", "hidden"];
 /** In place of `DEFAULTS` where a table is trained on. */
@@ -196,7 +198,10 @@ export function recipeOf(flags: Given, file: Given): Recipe {
   const text = textRecipeOf(merged, model, flags);
   const table = tableRecipeOf(merged, model, isRows, flags);
   const pictures = pictureRecipeOf(merged, isFolder, flags);
-  const ownRates = text ? TEXT_RATES : table ? TABLE_RATES : pictures ? PICTURE_RATES : undefined;
+  // Weights of a named model are those of a large one: a tenth of the usual rate is enough for them.
+  const isOwnRun = pictures?.fineTune !== undefined && merged.model === undefined;
+  const pictureRates = pictures && (isOwnRun ? TUNING_RATES : PICTURE_RATES);
+  const ownRates = text ? TEXT_RATES : table ? TABLE_RATES : pictureRates;
   const rate = rateAndSchedule(merged, optimizer, ownRates);
   const { epochs, batchSize, seed, out } = { ...defaults, ...merged };
   const { threads, wide, native, dataDir, tensorboard, validation, augment, weights, strict } = merged;

@@ -10,7 +10,7 @@ import type { DataCard } from "../node/pictures/card.ts";
 import type { Skipped } from "../node/pictures/find.ts";
 import type { ImageFolder, ImageFolderOptions } from "../node/pictures/image-folder.ts";
 import { atFlag, optimizerOf } from "./assemble.ts";
-import { type Base, BODY_RATE, baseOf, held } from "./fine-tune.ts";
+import { type Base, BODY_RATE, baseOf, held, startOf } from "./fine-tune.ts";
 import { fitRun } from "./fit-run.ts";
 import { formatCount, formatNumber, formatPercent } from "./format.ts";
 import { Progress } from "./progress.ts";
@@ -26,6 +26,8 @@ const SEEN = 40_000;
 const [MIN_EPOCHS, MAX_EPOCHS] = [3, 40];
 /** From so many pictures on a batch is larger, and changing them at random is not needed. */
 const MANY = 20_000;
+/** Enlarged parts, not moved pictures: those have black edges, where most pictures have a white ground. */
+const FEW_AUGMENT = "flip, resizedCrop 0.6";
 
 /** `downhill train` on folders of pictures: answers the exit code. */
 export async function trainPictures(screen: Screen, given: PictureRun, session: Session): Promise<number> {
@@ -40,7 +42,8 @@ export async function trainPictures(screen: Screen, given: PictureRun, session: 
   const augment = recipe.augment === undefined ? [] : atFlag("augment", () => parseAugment(recipe.augment ?? ""));
   const optimizer = optimizerOf(base === undefined ? recipe : held(recipe, base.head));
   const loaded = recipe.weights === undefined ? undefined : await readWeights(recipe.weights);
-  const [from, weights] = base === undefined ? [recipe.weights ?? "", loaded] : [base.from, base.weights];
+  const [from, weights] =
+    base === undefined ? [recipe.weights ?? "", loaded] : [base.from, startOf(base, classes.length)];
   for (const line of [...cardLines(data.card), ...recipeLines(recipe, base)]) screen.line(line);
   for (const warning of data.card.warnings)
     if (!(recipe.pictures.classWeights === "balanced" && warning.includes("--class-weights")))
@@ -57,7 +60,7 @@ export async function trainPictures(screen: Screen, given: PictureRun, session: 
     augment,
     name: `${train.name.replaceAll(/[^\w.-]+/g, "-")}-${base === undefined ? recipe.model : "tuned"}`,
     before: [
-      ...(weights === undefined ? [] : [new WeightsNote(screen, from, weights)]),
+      ...(weights === undefined ? [] : [new WeightsNote(screen, from, base?.body ?? weights)]),
       new Progress(screen, { epochs: shownEpochs(recipe), verbose: session.verbose }),
     ],
     ...(weights === undefined ? {} : { weights, strict: base === undefined && (recipe.strict ?? true) }),
@@ -91,7 +94,7 @@ function decided(given: PictureRun, train: Dataset, base: Base | undefined): Pic
   const batchSize = pictures.batchSize ?? (count >= MANY ? 64 : 32);
   const wanted = Math.round(SEEN / count);
   const epochs = pictures.epochs ?? Math.max(MIN_EPOCHS, Math.min(MAX_EPOCHS, wanted));
-  const augment = given.augment ?? (count >= MANY ? undefined : "flip, crop 4");
+  const augment = given.augment ?? (count >= MANY ? undefined : FEW_AUGMENT);
   const tuning =
     base === undefined
       ? {}
@@ -211,7 +214,7 @@ function recipeLines(recipe: PictureRun, base: Base | undefined): string[] {
     ...(base === undefined
       ? []
       : [
-          `new last layer ${base.head}; all before it at ${bodyRate} times the rate${freezeEpochs > 0 ? `, frozen for ${freezeEpochs} ${freezeEpochs === 1 ? "epoch" : "epochs"}` : ""}`,
+          `new last layer ${base.head}, of zeros; all before it at ${bodyRate} times the rate${freezeEpochs > 0 ? `, frozen for ${freezeEpochs} ${freezeEpochs === 1 ? "epoch" : "epochs"}` : ""}`,
         ]),
     `batch ${batchSize}, ${epochs} epoch${epochs === 1 ? "" : "s"}, seed ${seed}, augment ${augment ?? "none"}${weighted}`,
   ];

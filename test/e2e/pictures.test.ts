@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { decodeSafetensors } from "../../src/io/safetensors.ts";
 import { requireBuilt } from "../built.ts";
 import { downhill, type Running, start } from "./command.ts";
 
@@ -146,10 +147,30 @@ describe("a run on a folder of pictures", () => {
     const { stdout, stderr, code } = await downhill(folder, "train", "others", "--fine-tune", run, ...flags);
     expect(stderr).toBe("");
     expect(code).toBe(0);
-    expect(stdout).toMatch(/new last layer 9; all before it at 0\.5 times the rate, frozen for 2 epochs/);
+    expect(stdout).toMatch(/new last layer 9, of zeros; all before it at 0\.5 times the rate, frozen for 2 epochs/);
     expect(stdout).toMatch(/6 arrays from/);
-    expect(stdout).toMatch(/not in the file, so drawn anew: 9\.weight, 9\.bias|drawn anew: 9\.bias, 9\.weight/);
+    expect(stdout).not.toMatch(/drawn anew/);
     expect(stdout).toMatch(/others: \d+ pictures of 3 classes, as 40x48 RGB \(contain\)/);
+  });
+
+  test("is fine-tuned with a layer frozen by name, one thawed later and one at a rate of its own", async () => {
+    const flags = ["--epochs", "2", "--freeze", "0", "--group", "7: rateFactor=0.1"];
+    const thawed = ["--group", '3: freeze="multistep 0 at 1ep"'];
+    const still = ["--group", '3: freeze="multistep 0 at 2ep"'];
+    const weights = async (path: string) =>
+      decodeSafetensors(await readFile(join(folder, path, "model.safetensors"))).tensors;
+    const before = await weights(run);
+    for (const [group, moves] of [
+      [thawed, true],
+      [still, false],
+    ] as const) {
+      const { stdout, stderr } = await downhill(folder, "train", "others", "--fine-tune", run, ...flags, ...group);
+      expect(stderr).toBe("");
+      const after = await weights(/Saved to (.*)/.exec(stdout)?.[1] ?? "");
+      const same = (name: string): boolean =>
+        before[name] !== undefined && String(before[name].data) === String(after[name]?.data);
+      expect(["0.weight", "0.bias", "3.weight", "7.weight"].map(same)).toEqual([true, true, !moves, false]);
+    }
   });
 
   test("says what is wrong in a sentence, and leaves nothing behind", async () => {
