@@ -1,0 +1,180 @@
+/**
+ * What fine-tuning gains over a start from nothing on few pictures: `node bench/fine-tune.mjs`.
+ *
+ * Debian's package openclipart-png in two parts: a ResNet-20 is trained on the folders of all groups but four, and then on few
+ * pictures of those four (animals, food, people, transportation), with the command's defaults, once from that run (`--fine-tune`) and once from nothing.
+ */
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs, promisify } from "node:util";
+
+const HELP = `node bench/fine-tune.mjs [options]
+  --folder <path>   openclipart's pictures (/usr/share/openclipart/png)
+  --sizes <n,...>   pictures to fine-tune on (100,260,500)
+  --seeds <n,...>   which of them, and the run's (1,2,3)
+  --base <run>      a run of the first training that is there already
+  --flags <text>    for both, such as "--epochs 60"
+  --tuning <text>   for fine-tuning alone, such as "--body-rate 0.3"
+  --skip-scratch    fine-tuning alone`;
+
+const { values: options } = parseArgs({
+  options: {
+    folder: { type: "string", default: "/usr/share/openclipart/png" },
+    sizes: { type: "string", default: "100,260,500" },
+    seeds: { type: "string", default: "1,2,3" },
+    base: { type: "string" },
+    flags: { type: "string", default: "" },
+    tuning: { type: "string", default: "" },
+    "skip-scratch": { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+/** @typedef {{ path: string, label: string }} Picture */
+
+const GROUPS = ["animals", "food", "people", "transportation"];
+/** Of a class of the first training; some have a thousand. */
+const MOST = 200;
+const LEAST = 10;
+const MODEL = ["--model", "resnet20", "--image-size", "32"];
+const HELD = ["--validation", "0.05", "--test", "0.05"];
+/** Of the first training: so many pictures are learned by heart early, so they are changed much, and less in the end. */
+const ROUNDS = [
+  [
+    "--epochs",
+    "40",
+    "--lr",
+    "0.002",
+    "--batch-size",
+    "64",
+    "--augment",
+    "flip, resizedCrop 0.4, brightness 0.2, saturation 0.5",
+  ],
+  ["--epochs", "25", "--lr", "0.002", "--batch-size", "32", "--augment", "flip, resizedCrop 0.6, saturation 0.3"],
+];
+const command = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+
+/** @param {string | Uint8Array} data */
+const digestOf = (data) => createHash("sha256").update(data).digest("hex");
+
+/** The class of a picture for the first training: its folder, three levels of it, and all countries' flags as one. @param {string} folder */
+function classOf(folder) {
+  const names = folder.split(sep);
+  const isFlag = names[1] === "flags" && names[2] !== "semaphore";
+  return names.slice(0, isFlag ? 2 : 3).join("-");
+}
+
+/** Pictures by class, without links, in an order that has nothing to do with their names. */
+function findPictures() {
+  /** @type {Map<string, Picture[]>} */
+  const base = new Map();
+  /** @type {Map<string, Picture[]>} */
+  const others = new Map();
+  for (const entry of readdirSync(options.folder, { withFileTypes: true, recursive: true })) {
+    const folder = relative(options.folder, entry.parentPath);
+    const group = folder.split(sep)[0] ?? "";
+    if (!entry.isFile() || !entry.name.endsWith(".png") || ["", "unsorted", "special"].includes(group)) continue;
+    const isOther = GROUPS.includes(group);
+    const label = isOther ? group : classOf(folder);
+    const part = isOther ? others : base;
+    part.set(label, [...(part.get(label) ?? []), { path: join(entry.parentPath, entry.name), label }]);
+  }
+  const mixed = (/** @type {Map<string, Picture[]>} */ part) =>
+    [...part].map(
+      ([label, list]) => /** @type {const} */ ([label, ordered(list, ({ path }) => digestOf(basename(path)))]),
+    );
+  return {
+    base: new Map(
+      mixed(base)
+        .filter(([, { length }]) => length >= LEAST)
+        .map(([label, list]) => [label, list.slice(0, MOST)]),
+    ),
+    others: new Map(mixed(others)),
+  };
+}
+
+/** @template T @param {readonly T[]} list @param {(item: T) => string} keyOf */
+const ordered = (list, keyOf) =>
+  [...list]
+    .map((item) => /** @type {const} */ ([keyOf(item), item]))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, item]) => item);
+
+/** @param {string} file @param {readonly (Picture & { split?: string })[]} rows */
+function writeList(file, rows) {
+  const columns = rows[0]?.split === undefined ? "path,label" : "path,label,split";
+  const lines = rows.map(({ path, label, split }) => `"${path}",${label}${split === undefined ? "" : `,${split}`}`);
+  writeFileSync(file, `${[columns, ...lines].join("\n")}\n`);
+}
+
+/** @param {string} list @param {readonly string[]} flags */
+async function train(list, flags) {
+  const args = [command, "train", list, "--out", join(work, "runs"), "--max-broken", "0.5", ...flags];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 26 });
+  const accuracy = Number(/Test accuracy ([\d.]+)%/.exec(stdout)?.[1]);
+  const run = /Saved to (.*)/.exec(stdout)?.[1] ?? "";
+  return { accuracy, run };
+}
+
+const words = (/** @type {string} */ text) => text.split(" ").filter((word) => word !== "");
+const median = (/** @type {readonly number[]} */ list) =>
+  [...list].sort((a, b) => a - b)[list.length >> 1] ?? Number.NaN;
+const show = (/** @type {readonly number[]} */ list) =>
+  `${median(list).toFixed(1)} (${list.map((x) => x.toFixed(1)).join(", ")})`;
+
+if (options.help || !existsSync(options.folder)) {
+  console.log(options.help ? HELP : `got ${options.folder}; expected the folder of pictures.\n${HELP}`);
+  process.exit(options.help ? 0 : 2);
+}
+const work = mkdtempSync(join(tmpdir(), "downhill-fine-tune-"));
+mkdirSync(join(work, "runs"));
+const { base, others } = findPictures();
+const count = (/** @type {Map<string, Picture[]>} */ part) =>
+  [...part.values()].reduce((sum, { length }) => sum + length, 0);
+const held = new Map([...others].map(([name, list]) => [name, list.slice(0, Math.floor(list.length / 2))]));
+console.log(
+  `first ${count(base)} pictures of ${base.size} classes, then others of ${others.size}: ${[...others.keys()].join(", ")}`,
+);
+
+async function trainBase() {
+  const list = join(work, "base.csv");
+  writeList(list, [...base.values()].flat());
+  let from = "";
+  for (const round of ROUNDS) {
+    const weights = from === "" ? [] : ["--weights", from];
+    const { accuracy, run } = await train(list, [...MODEL, ...HELD, ...round, ...weights]);
+    console.log(`${accuracy} % of the first part's test pictures right; ${run}`);
+    from = run;
+  }
+  return from;
+}
+
+const from = options.base ?? (await trainBase());
+console.log(`tested on ${count(held)} pictures; median of the seeds (each)\n`);
+console.log("| pictures | from nothing | fine-tuned | gain |\n|---|---|---|---|");
+const left = count(others) - count(held);
+for (const size of options.sizes.split(",").map(Number)) {
+  /** @type {{ scratch: number[], tuned: number[] }} */
+  const reached = { scratch: [], tuned: [] };
+  for (const seed of options.seeds.split(",")) {
+    const rows = [...others].flatMap(([label, pictures]) => {
+      const test = held.get(label)?.map(({ path }) => ({ path, label, split: "test" })) ?? [];
+      const rest = ordered(pictures.slice(test.length), ({ path }) =>
+        digestOf(`${seed} ${relative(options.folder, path)}`),
+      );
+      const few = rest.slice(0, Math.max(1, Math.round((size * rest.length) / left)));
+      return [...few.map(({ path }) => ({ path, label, split: "train" })), ...test];
+    });
+    const list = join(work, `${size}-${seed}.csv`);
+    writeList(list, rows);
+    const flags = ["--seed", seed, ...words(options.flags)];
+    if (!options["skip-scratch"]) reached.scratch.push((await train(list, [...flags, ...MODEL])).accuracy);
+    reached.tuned.push((await train(list, [...flags, "--fine-tune", from, ...words(options.tuning)])).accuracy);
+  }
+  const { scratch, tuned } = reached;
+  console.log(`| ${size} | ${show(scratch)} | ${show(tuned)} | ${(median(tuned) - median(scratch)).toFixed(1)} |`);
+}
