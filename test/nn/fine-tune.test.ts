@@ -98,7 +98,7 @@ test.for([1, 2, 3])("beats a start from nothing by far on 32 pictures of other c
   expect(scratch).toBeLessThan(0.7);
 });
 
-/** The weights after each epoch. */
+/** The weights at the start and after each epoch. */
 async function epochsOf(list: readonly optim.Group[], weightDecay = 0.1, epochs = 4): Promise<Weights[]> {
   const seen: Weights[] = [];
   await fit(classifier(OTHERS.length), {
@@ -112,7 +112,7 @@ async function epochsOf(list: readonly optim.Group[], weightDecay = 0.1, epochs 
       {
         name: "keep",
         async on(event, control) {
-          if (event.type === "epoch") seen.push(await control.weights());
+          if (event.type === "start" || event.type === "epoch") seen.push(await control.weights());
         },
       },
     ],
@@ -134,8 +134,10 @@ const bitsOf = (weights: Weights | undefined, name: string): Uint8Array => {
 test("layers frozen by pattern keep every bit, decay or not, and move once they are thawed", async () => {
   const trained = Object.keys(body).filter((name) => /\.(weight|bias)$/.test(name));
   expect(trained).toHaveLength(9);
+  expect(Object.keys(body)).toHaveLength(18);
   const thawing = schedule.multiStep(1, { at: [{ epochs: 2 }], factor: 0 });
-  const [first, second, third] = await epochsOf([{ params: `!${HEAD}`, name: "body", freeze: thawing }]);
+  const [start, first, second, third] = await epochsOf([{ params: `!${HEAD}`, name: "body", freeze: thawing }]);
+  for (const name of Object.keys(body)) expect(bitsOf(start, name), name).toEqual(bitsOf(body, name));
   for (const name of trained) {
     expect(bitsOf(first, name), name).toEqual(bitsOf(body, name));
     expect(bitsOf(second, name), name).toEqual(bitsOf(body, name));
@@ -145,7 +147,7 @@ test("layers frozen by pattern keep every bit, decay or not, and move once they 
 });
 
 test("each layer moves at its own rate", async () => {
-  const [after] = await epochsOf(
+  const [, after] = await epochsOf(
     [
       { params: "0", rateFactor: 0.01 },
       { params: "4", rateFactor: 0.1 },
