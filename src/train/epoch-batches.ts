@@ -5,12 +5,15 @@ import { takeRows } from "../data/dataset.ts";
 import { epochOrder } from "../data/order.ts";
 import type { BatchReader } from "../data/stream/stream-dataset.ts";
 import type { Examples, HostTree } from "./examples.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import type { TrainerOptions } from "./trainer-options.ts";
 
 /** An epoch's batches in order, as the training step is fed them. */
 export interface EpochBatches {
   /** Of the next `samples` samples: one batch, or several. */
   next(samples: number): Promise<Feeds>;
+  /** Reads as many more while others work, if they are read at all. */
+  ahead?(): void;
   close(): Promise<void>;
 }
 
@@ -22,8 +25,13 @@ export async function epochBatches(
   skip: number,
 ): Promise<EpochBatches> {
   if (train.stream !== undefined) {
-    const reader = await train.stream.open({ seed, epoch, skip });
-    return { next: async (samples) => feedsOfBatch(await reader.read(samples)), close: () => reader.close() };
+    const { samplesPerEpoch } = train.stream;
+    const reader = new ReadAhead(await train.stream.open({ seed, epoch, skip }), samplesPerEpoch - skip);
+    return {
+      next: async (samples) => feedsOfBatch(await reader.read(samples)),
+      ahead: () => reader.ahead(),
+      close: () => reader.close(),
+    };
   }
   const order =
     train.windows?.starts(seed, epoch) ?? sampler?.order(seed, epoch, indices) ?? epochOrder(seed, epoch, indices);

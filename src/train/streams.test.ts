@@ -2,19 +2,21 @@ import { describe, expect, it } from "vitest";
 import { MemorySink } from "../../test/memory-sink.ts";
 import { referenceBackend } from "../backends/reference/index.ts";
 import { wasmBackend } from "../backends/wasm/index.ts";
+import { DataError } from "../core/errors.ts";
 import { array, type HostArray } from "../core/host-array.ts";
 import { keyOf, normalAt } from "../core/prng.ts";
 import { type Dataset, dataset } from "../data/dataset.ts";
 import { epochOrder } from "../data/order.ts";
 import { balancedSampler, type Sampler } from "../data/sampler.ts";
 import { shards, stream } from "../data/stream/stream.ts";
-import { type StreamDatasetOptions, streamDataset, streamOf } from "../data/stream/stream-dataset.ts";
+import { type BatchReader, type StreamDatasetOptions, streamDataset, streamOf } from "../data/stream/stream-dataset.ts";
 import * as augment from "../nn/augment/index.ts";
 import * as nn from "../nn/index.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import * as optim from "../optim/index.ts";
 import type { TrainEvent, Weights } from "./events.ts";
 import { type FitOptions, fitWith } from "./index.ts";
+import { ReadAhead } from "./read-ahead.ts";
 
 const fit = fitWith(() => referenceBackend());
 
@@ -192,3 +194,75 @@ function brighter({ data, shape }: HostArray, by: number): HostArray {
     shape,
   );
 }
+
+describe("reading ahead", () => {
+  const batches = () => {
+    const asked: number[] = [];
+    let at = 0;
+    let closed = false;
+    const reader: BatchReader = {
+      read: async (count) => {
+        asked.push(count);
+        const from = at;
+        at += count;
+        return {
+          inputs: array(
+            Float32Array.from({ length: 2 * count }, (_, i) => 2 * from + i),
+            [count, 2],
+          ),
+          targets: array(Int32Array.from({ length: count }, (_, i) => from + i)),
+        };
+      },
+      close: async () => {
+        closed = true;
+      },
+    };
+    return { reader, asked, isClosed: () => closed };
+  };
+
+  it("gives what plain reading gives, whatever is asked for when, and never more than is left", async () => {
+    const { reader, asked, isClosed } = batches();
+    const ahead = new ReadAhead(reader, 40);
+    const seen: number[] = [];
+    for (const [count, waits] of [
+      [4, true],
+      [4, true],
+      [10, true],
+      [3, true],
+      [3, false],
+      [6, true],
+      [10, true],
+    ] as const) {
+      const { inputs, targets } = (await ahead.read(count)) as { inputs: HostArray; targets: HostArray };
+      expect([inputs.shape, targets.shape]).toEqual([[count, 2], [count]]);
+      expect([...inputs.data]).toEqual([...targets.data].flatMap((i) => [2 * i, 2 * i + 1]));
+      seen.push(...targets.data);
+      ahead.ahead();
+      if (waits) await new Promise((resume) => setTimeout(resume, 5));
+    }
+    expect(seen).toEqual(Array.from({ length: 40 }, (_, i) => i));
+    expect(asked.reduce((a, b) => a + b)).toBe(40);
+    expect(asked).toContain(10);
+    await ahead.close();
+    expect(isClosed()).toBe(true);
+  });
+
+  it("tells of an error when it is asked for what failed, or never", async () => {
+    const failing: BatchReader = {
+      ...batches().reader,
+      read: async (count) => {
+        if (count === 4) throw new DataError("torn", "x");
+        return batches().reader.read(count);
+      },
+    };
+    const ahead = new ReadAhead(failing, 40);
+    await ahead.read(3);
+    const other = new ReadAhead({ ...failing, read: async () => Promise.reject(new DataError("torn", "x")) }, 8);
+    await expect(other.read(4)).rejects.toThrow("torn");
+    void other.ahead();
+    await new Promise((resume) => setTimeout(resume, 5));
+    await expect(other.read(4)).rejects.toThrow("torn");
+    await other.close();
+    await ahead.close();
+  });
+});

@@ -417,7 +417,9 @@ export class Trainer {
       const began = performance.now();
       program.step.attempted = position.step;
       evaluated.moved();
-      const report = await program.step.run(feeds, steps, timed ? { timed } : {});
+      const working = program.step.run(feeds, steps, timed ? { timed } : {});
+      batches.ahead?.();
+      const report = await working;
       const ended = performance.now();
       reading += began - asked;
       running += ended - began;

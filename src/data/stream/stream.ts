@@ -302,7 +302,10 @@ export function shards<S, T>(
       const opened: Reader<T>[] = [];
       const openNext = async (): Promise<Reader<T>[]> => {
         const [next] = order.splice(0, 1);
-        return next === undefined ? [] : [iterableReader(await open(list[next] as S, pass.epoch))];
+        if (next === undefined) return [];
+        const items = await open(list[next] as S, pass.epoch);
+        const key = foldKey(foldKey(pass.key, "shard"), next);
+        return [items instanceof Stream ? await items.open({ ...pass, key, skip: 0 }) : iterableReader(items)];
       };
       let turn = 0;
       let begun = false;
