@@ -6,8 +6,9 @@ import { array, encodePng, fashionMnist } from "../dist/bundled/index.node.js";
 const [folder] = process.argv.slice(2);
 if (folder === undefined) throw new Error("expected a folder to write to");
 const { train, test } = await fashionMnist();
-for (const [part, { inputs, targets, classes = [] }] of Object.entries({ train, test })) {
-  const folders = classes.map((name) => join(folder, part, name.replaceAll("/", "-")));
+for (const [part, data] of Object.entries({ train, test })) {
+  const { inputs, targets, classes } = /** @type {any} */ (data);
+  const folders = classes.map((/** @type {string} */ name) => join(folder, part, name.replaceAll("/", "-")));
   for (const each of folders) mkdirSync(each, { recursive: true });
   const [count = 0, , height = 0, width = 0] = inputs.shape;
   for (let i = 0; i < count; i++) {

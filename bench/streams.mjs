@@ -21,7 +21,9 @@ const parts = Array.from({ length: SHARDS }, (_, shard) => ({
   inputs: takeRows(inputs, indices(shard)),
   targets: takeRows(targets, indices(shard)),
 }));
-const samples = shards(parts, (part) => streamOf(part), { count: () => perShard }).shuffle(4 * perShard);
+const samples = shards(parts, (/** @type {any} */ part) => streamOf(part), { count: () => perShard }).shuffle(
+  4 * perShard,
+);
 const streamed = await streamDataset(samples, { classes, preprocessing });
 
 const MODELS = {
@@ -38,7 +40,7 @@ for (const [name, model] of Object.entries(MODELS)) {
       ...{ loss: nn.crossEntropy(), optimizer: optim.adam(0.001), augment: name === "cnn" ? [augment.crop(2)] : [] },
     });
     // The first epoch waits for the engine's compiler.
-    times[kind].push(...run.history.slice(1).map(({ timeMs }) => timeMs));
+    times[kind].push(...run.history.slice(1).map((/** @type {{ timeMs: number }} */ { timeMs }) => timeMs));
     await run.close();
   };
   for (let round = 0; round < rounds; round++)

@@ -5,7 +5,6 @@ import { takeRows } from "../data/dataset.ts";
 import { epochOrder } from "../data/order.ts";
 import type { BatchReader } from "../data/stream/stream-dataset.ts";
 import type { Examples, HostTree } from "./examples.ts";
-import { ReadAhead } from "./read-ahead.ts";
 import type { TrainerOptions } from "./trainer-options.ts";
 
 /** An epoch's batches in order, as the training step is fed them. */
@@ -25,11 +24,10 @@ export async function epochBatches(
   skip: number,
 ): Promise<EpochBatches> {
   if (train.stream !== undefined) {
-    const { samplesPerEpoch } = train.stream;
-    const reader = new ReadAhead(await train.stream.open({ seed, epoch, skip }), samplesPerEpoch - skip);
+    const reader = await train.stream.open({ seed, epoch, skip });
     return {
       next: async (samples) => feedsOfBatch(await reader.read(samples)),
-      ahead: () => reader.ahead(),
+      ahead: () => reader.ahead?.(),
       close: () => reader.close(),
     };
   }

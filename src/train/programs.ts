@@ -10,7 +10,7 @@ import type { Transform } from "../optim/transform.ts";
 import { valueAndGrad } from "../trace/grad.ts";
 import { inPhase } from "../trace/trace.ts";
 import type { Examples as ExamplesOf } from "../trace/update-context.ts";
-import { augmented, measureShown } from "./augmented.ts";
+import type { Augmenting } from "./augmented.ts";
 import { batchAvals, type Examples, type HostTree, prepare, prepareTargets } from "./examples.ts";
 import type { Plateaus } from "./plateaus.ts";
 import { type Measured, type ModelState, measure, type Task, type TensorTree } from "./task.ts";
@@ -93,8 +93,12 @@ export type TrainingOptions = {
 export async function compileTraining(options: TrainingOptions): Promise<MeasuringStep> {
   let shapes: Measured["shapes"] = {};
   const ruleMetrics = new Set<string>();
-  const mixing = options.augment?.find(({ mixLabels }) => mixLabels);
   const { backend, store, task, optimizer, plateaus, state, examples, augment = [], batchSize, seed, run } = options;
+  // Pages that do not augment do not load it.
+  const shown: Augmenting =
+    augment.length === 0
+      ? { apply: (inputs, targets) => [inputs, targets], measure }
+      : (await import("./augmented.ts")).augmenting(augment, measure);
   const step = await compileTrees(
     backend,
     (stateTensors, batch, ctx, data) => {
@@ -102,12 +106,12 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
       const any = leavesOf<Tensor>(batch as TensorTree)[0]?.[1] as Tensor;
       const [x, y] = inPhase(any, "sample", () => {
         const [picked, targets] = sampled(examples, data, batch);
-        const { inputs, shown } = augmented(picked, prepareTargets(targets), augment, ctx.key);
-        return [prepare(inputs, task.preparation), shown];
+        const [inputs, labels] = shown.apply(picked, prepareTargets(targets), ctx.key);
+        return [prepare(inputs, task.preparation), labels];
       });
       const forward = (p: TensorTree) => {
         const [output, buffersAfter] = task.model.apply(p, buffers, x, { training: true, key: ctx.key });
-        return { buffersAfter, measured: measureShown(task, output, y, mixing) };
+        return { buffersAfter, measured: shown.measure(task, output, y) };
       };
       const [loss, gradients, { buffersAfter, measured }] = valueAndGrad(
         (p: TensorTree) => {
@@ -123,7 +127,7 @@ export async function compileTraining(options: TrainingOptions): Promise<Measuri
           loss(p, example, index) {
             const { x, y } = example as { readonly x: TensorTree; readonly y: TensorTree };
             const [output] = task.model.apply(p, buffers, x, { training: true, key: ctx.key.fold(index) });
-            return measureShown(task, output, y, mixing).loss;
+            return shown.measure(task, output, y).loss;
           },
         };
         const inner = ctx.forUpdate(params, loss, (p) => forward(p).measured.loss, examples);

@@ -8,6 +8,7 @@ import { keyOf, normalAt } from "../core/prng.ts";
 import { type Dataset, dataset } from "../data/dataset.ts";
 import { epochOrder } from "../data/order.ts";
 import { balancedSampler, type Sampler } from "../data/sampler.ts";
+import { ReadAhead } from "../data/stream/read-ahead.ts";
 import { shards, stream } from "../data/stream/stream.ts";
 import { type BatchReader, type StreamDatasetOptions, streamDataset, streamOf } from "../data/stream/stream-dataset.ts";
 import * as augment from "../nn/augment/index.ts";
@@ -16,7 +17,6 @@ import type { Tensor } from "../ops/tensor.ts";
 import * as optim from "../optim/index.ts";
 import type { TrainEvent, Weights } from "./events.ts";
 import { type FitOptions, fitWith } from "./index.ts";
-import { ReadAhead } from "./read-ahead.ts";
 
 const fit = fitWith(() => referenceBackend());
 

@@ -4,6 +4,7 @@ import { HostArray } from "../../core/host-array.ts";
 import { leavesOf, mapTree, type Tree } from "../../core/tree.ts";
 import type { Preprocessing } from "../preprocessing.ts";
 import type { Sampler } from "../sampler.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import { arrayReader, readAll } from "./reader.ts";
 import { type SampleLeaf, type Stacked, stack } from "./stack.ts";
 import { passOf, Stream } from "./stream.ts";
@@ -17,6 +18,8 @@ type Arrays = { readonly inputs: Tree<HostArray>; readonly targets: Tree<HostArr
 export interface BatchReader {
   /** The next `count` samples. Throws DataError where the stream ends before. */
   read(count: number): Promise<Arrays>;
+  /** Reads as many more while others work, if it can. */
+  ahead?(): void;
   close(): Promise<void>;
 }
 
@@ -103,7 +106,13 @@ export async function streamDataset<S extends Sample>(
   return {
     name,
     ...(like as { inputs: Stacked<S["inputs"]>; targets: Stacked<S["targets"]> }),
-    stream: { samplesPerEpoch, open: (pass) => open(pass, false).then((reader) => alike(reader, like, name)) },
+    stream: {
+      samplesPerEpoch,
+      async open(pass) {
+        const reader = alike(await open(pass, false), like, name);
+        return new ReadAhead(reader, samplesPerEpoch - pass.skip);
+      },
+    },
     ...(classes === undefined ? {} : { classes }),
     ...(preprocessing === undefined ? {} : { preprocessing }),
   };

@@ -1,6 +1,6 @@
-import { HostArray, newData } from "../core/host-array.ts";
-import { mapTree, type Tree, zipTrees } from "../core/tree.ts";
-import type { BatchReader } from "../data/stream/stream-dataset.ts";
+import { HostArray, newData } from "../../core/host-array.ts";
+import { mapTree, type Tree, zipTrees } from "../../core/tree.ts";
+import type { BatchReader } from "./stream-dataset.ts";
 
 type Batch = Awaited<ReturnType<BatchReader["read"]>>;
 
