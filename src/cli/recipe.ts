@@ -18,6 +18,8 @@ export type Recipe = {
   readonly model: string;
   /** A file or a run's folder to start from. */
   readonly weights: string | undefined;
+  /** A file of torch.optim's state to start from. */
+  readonly optimizerState: string | undefined;
   readonly strict: boolean | undefined;
   readonly optimizer: string;
   /** Undefined where the optimizer is JSON, which has its own. */
@@ -204,7 +206,7 @@ export function recipeOf(flags: Given, file: Given): Recipe {
   const ownRates = text ? TEXT_RATES : table ? TABLE_RATES : pictureRates;
   const rate = rateAndSchedule(merged, optimizer, ownRates);
   const { epochs, batchSize, seed, out } = { ...defaults, ...merged };
-  const { threads, wide, native, dataDir, tensorboard, validation, augment, weights, strict } = merged;
+  const { threads, wide, native, dataDir, tensorboard, validation, augment, weights, optimizerState, strict } = merged;
   const mode = modeOf(merged);
   for (const [flag, value] of Object.entries({ weights, augment }))
     if (value !== undefined && (text ?? table) !== undefined)
@@ -231,6 +233,7 @@ export function recipeOf(flags: Given, file: Given): Recipe {
     data,
     model,
     weights,
+    optimizerState,
     strict,
     optimizer,
     ...rate,

@@ -1,13 +1,13 @@
-import { join } from "node:path";
 import { Command } from "commander";
 import { DownhillError } from "../core/errors.ts";
 import { load } from "../node/load-run.ts";
-import { type ReportOptions, writeReport } from "../node/report/write-report.ts";
+import type { ReportOptions } from "../node/report/write-report.ts";
 import { parseWorst } from "./evaluate.ts";
 import { type EvaluationData, evaluationData } from "./evaluation-data.ts";
 import { readRecord } from "./run-record.ts";
+import { reportOf, TEXT_REPORT } from "./run-report.ts";
 import type { Screen } from "./screen.ts";
-import { SETTINGS, type Value } from "./settings.ts";
+import { SETTINGS } from "./settings.ts";
 
 type ReportFlags = {
   readonly data?: string;
@@ -47,8 +47,7 @@ async function dataFor(
   model: Awaited<ReturnType<typeof load>>,
   flags: { readonly run: string; readonly data: string | undefined; readonly dataDir: string | undefined },
 ): Promise<Pick<ReportOptions, "data" | "without">> {
-  if (model.tokenizer !== undefined)
-    return { without: "A text has no classes; the validation loss says how good it is." };
+  if (model.tokenizer !== undefined) return { without: TEXT_REPORT };
   try {
     const { data }: EvaluationData = await evaluationData(model, flags);
     return { data };
@@ -57,33 +56,3 @@ async function dataFor(
     return { without: error.message };
   }
 }
-
-/** Writes the report of a run with the commands that repeat it; answers the file's name. */
-export function reportOf(run: string, options: ReportOptions = {}): Promise<string> {
-  return writeReport(run, { commands: repeating(run), ...options });
-}
-
-/** Shell commands that repeat the run. */
-function repeating(run: string): readonly string[] {
-  const { settings, parent } = readRecord(run);
-  const { data, ...rest } = settings;
-  if (parent !== undefined) return [`downhill reproduce ${quoted(run)}`];
-  const flags = Object.entries(rest).flatMap(([name, value]) => flagsOf(name, value));
-  return [
-    ["downhill train", ...(typeof data === "string" ? [quoted(data)] : []), ...flags].join(" "),
-    "# or, from what the run left:",
-    `downhill train --config ${quoted(join(run, "config.json"))}`,
-    `downhill reproduce ${quoted(run)}`,
-  ];
-}
-
-function flagsOf(name: string, value: Value): readonly string[] {
-  const setting = SETTINGS[name];
-  if (setting === undefined || name === "out") return [];
-  const [flag = ""] = setting.flag.split(" ");
-  if (typeof value === "boolean") return [value ? flag : flag.replace("--", "--no-")];
-  return [value].flat().map((each) => `${flag} ${quoted(String(each))}`);
-}
-
-/** A word of a POSIX shell. */
-const quoted = (text: string): string => (/^[\w./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

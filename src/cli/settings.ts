@@ -73,6 +73,14 @@ const BASE = {
     expected: "a safetensors file, a .pt or .pth file, or a run's folder",
     schema: text,
   },
+  optimizerState: {
+    flag: "--optimizer-state <file>",
+    group: "Model and optimizer",
+    help: "go on from the memory of a torch.optim optimizer: what torch.save(optimizer.state_dict(), file) wrote",
+    kind: "text",
+    expected: "a .pt or .pth file",
+    schema: text,
+  },
   strict: {
     flag: "--strict",
     group: "Model and optimizer",

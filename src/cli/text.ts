@@ -6,19 +6,19 @@ import { byteTokenizer, charactersOf, characterTokenizer, TextStream } from "../
 import type { Tokenizer } from "../data/tokenizer-config.ts";
 import { trainBpe } from "../data/tokenizer-training.ts";
 import * as nn from "../nn/index.ts";
-import { fit } from "../node/fit.ts";
 import { KNOWN_DATASETS } from "../node/known-datasets.ts";
 import { readBpe, readText } from "../node/text.ts";
 import type { Transform } from "../optim/transform.ts";
 import type { Callback, Control, TrainEvent } from "../train/events.ts";
 import { generate } from "../train/generate.ts";
 import type { TrainedModel } from "../train/trained-model.ts";
+import { finished, fitRun } from "./fit-run.ts";
 import { epochOf, formatBytes, formatCount, formatDuration, formatNumber, progressLine } from "./format.ts";
-import { Interrupts } from "./interrupts.ts";
 import { backendLines, programLines, REDRAW_MS } from "./progress.ts";
-import { backendOf, keepingOf, type Recipe, shownEpochs, type TextRecipe, toConfig } from "./recipe.ts";
+import { type Recipe, shownEpochs, type TextRecipe } from "./recipe.ts";
+import { TEXT_REPORT } from "./run-report.ts";
 import type { Screen } from "./screen.ts";
-import { flushOnSecond, type Session, sayFailed, sayStopped } from "./session.ts";
+import type { Session } from "./session.ts";
 import { wrapText } from "./text-format.ts";
 import { TimeLeft } from "./time-left.ts";
 
@@ -55,64 +55,29 @@ export async function trainText(
   describe(screen, recipe, bytes.length, data);
 
   const { layers, heads, width, block, dropout } = recipe.text;
-  const interrupts = new Interrupts(screen);
-  const sink = session.open(toConfig(recipe));
-  flushOnSecond(interrupts, sink);
-  const keeping = keepingOf(recipe.keeping);
   const perByte = data.validation === undefined ? undefined : tokensPerByte(data.validation);
-  const samples = new Samples(screen, {
-    ...recipe,
-    tokenizer,
-    promptTokens,
-    every: sampleEvery,
-    signal: interrupts.signal,
-  });
-  let failure: unknown;
-  const run = await fit(nn.gpt({ vocabSize: tokenizer.vocabSize, blockSize: block, layers, heads, width, dropout }), {
+  const model = nn.gpt({ vocabSize: tokenizer.vocabSize, blockSize: block, layers, heads, width, dropout });
+  const ended = await fitRun(screen, { recipe, session }, model as never, {
     train: data.train,
     validation: data.validation ?? 0,
-    epochs,
-    batchSize: recipe.batchSize,
-    seed: recipe.seed,
     loss: nn.crossEntropy({ classAxis: -1 }),
+    metrics: [],
     optimizer,
-    callbacks: [
-      new TextProgress(screen, { epochs: shownEpochs(recipe), block, perByte, verbose: session.verbose }),
-      ...session.callbacks,
-      ...keeping.callbacks,
-      samples,
-      interrupts,
-    ],
-    ...keeping.options,
-    ...session.repeats,
-    ...(session.branch === undefined ? {} : { branch: session.branch }),
-    signal: interrupts.signal,
     name: `${basename(file)
       .replace(/\.\w+$/, "")
       .replaceAll(/[^\w.-]+/g, "-")}-gpt`,
-    sink,
-    ...backendOf(recipe),
-  }).then(undefined, (error: unknown) => {
-    failure = error;
-    return undefined;
+    before: [new TextProgress(screen, { epochs: shownEpochs(recipe), block, perByte, verbose: session.verbose })],
+    after: (signal) => [new Samples(screen, { ...recipe, tokenizer, promptTokens, every: sampleEvery, signal })],
   });
-  if (run === undefined) {
-    sayFailed(screen, sink);
-    throw failure;
-  }
-  await run.close();
-  if (interrupts.signal.aborted) {
-    sayStopped(screen, sink, { done: run.history.length, of: shownEpochs(recipe) });
-    return interrupts.exitCode;
-  }
-  if (run.stopReason !== undefined) screen.line(`Stopped early: ${run.stopReason}`);
+  if (ended.run === undefined) return ended.exitCode;
+  const { run, sink } = ended;
   const last = run.history.at(-1);
   screen.line();
   if (last?.validation.loss !== undefined)
     screen.line(screen.bold(`Validation loss ${measures(last.validation.loss, perByte)}`));
-  if (session.repeats === undefined) screen.line(`Saved to ${sink.place}`);
-  if (session.repeats === undefined) screen.line(`Go on with: downhill generate ${sink.place} --prompt "..."`);
-  return 0;
+  return finished(screen, { run, sink, session }, { without: TEXT_REPORT }, [
+    `Go on with: downhill generate ${sink.place} --prompt "..."`,
+  ]);
 }
 
 /** The tokenizer, and the text's windows. What a tokenizer learns, it learns from the training part. */

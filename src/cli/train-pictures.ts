@@ -11,7 +11,7 @@ import type { Skipped } from "../node/pictures/find.ts";
 import type { ImageFolder, ImageFolderOptions } from "../node/pictures/image-folder.ts";
 import { atFlag, optimizerOf } from "./assemble.ts";
 import { type Base, BODY_RATE, baseOf, held, startOf } from "./fine-tune.ts";
-import { fitRun } from "./fit-run.ts";
+import { finished, fitRun, type Tested, testRun } from "./fit-run.ts";
 import { formatCount, formatNumber, formatPercent } from "./format.ts";
 import { Progress } from "./progress.ts";
 import { type PictureRecipe, type Recipe, shownEpochs } from "./recipe.ts";
@@ -70,8 +70,11 @@ export async function trainPictures(screen: Screen, given: PictureRun, session: 
   if (ended.run === undefined) return ended.exitCode;
   const { run, sink } = ended;
   screen.line();
+  let shown: Tested = { without: "No pictures were held out for a test." };
   if (data.test !== undefined) {
-    const { loss, accuracy } = await run.test(data.test as never);
+    const { metrics, tested } = await testRun(run, data.test);
+    const { loss, accuracy } = metrics;
+    shown = tested;
     screen.line(
       screen.bold(
         `Test accuracy ${formatPercent(accuracy)} (loss ${formatNumber(loss)}) on ${formatCount(sampleCount(data.test))} pictures`,
@@ -79,12 +82,7 @@ export async function trainPictures(screen: Screen, given: PictureRun, session: 
     );
     screen.line(mostCommon(data.test, train));
   }
-  if (session.repeats === undefined) {
-    screen.line(`Saved to ${sink.place}`);
-    screen.line(`Try it:  downhill predict ${sink.place} <pictures>`);
-  }
-  await run.close();
-  return 0;
+  return finished(screen, { run, sink, session }, shown, [`Try it:  downhill predict ${sink.place} <pictures>`]);
 }
 
 /** What the number of pictures decides, and whether they are fine-tuned on. */

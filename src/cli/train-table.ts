@@ -10,7 +10,7 @@ import { type TableFileOptions, table } from "../node/tables/table.ts";
 import type { Transform } from "../optim/transform.ts";
 import type { Metrics } from "../train/events.ts";
 import { atFlag } from "./assemble.ts";
-import { fitRun } from "./fit-run.ts";
+import { finished, fitRun, type Tested, testRun } from "./fit-run.ts";
 import { formatCount, formatNumber, formatPercent } from "./format.ts";
 import { type Recipe, recipeOf, type TableRecipe } from "./recipe.ts";
 import type { Screen } from "./screen.ts";
@@ -71,14 +71,14 @@ export async function trainTable(
   if (ended.run === undefined) return ended.exitCode;
   const { run, sink } = ended;
   screen.line();
+  let shown: Tested = { without: "No rows were held out for a test." };
   if (data.test !== undefined) {
-    const metrics = await run.test(data.test as never);
+    const { metrics, tested } = await testRun(run, data.test);
+    shown = tested;
     screen.line(screen.bold(`Test: ${measured(metrics)} on ${formatCount(countOf(data.test))} rows`));
     screen.line(baseline(data.test, data.train, encoding));
   }
-  if (session.repeats === undefined) screen.line(`Saved to ${sink.place}`);
-  await run.close();
-  return 0;
+  return finished(screen, { run, sink, session }, shown);
 }
 
 /** The table of a recipe, split and encoded as its training did. */

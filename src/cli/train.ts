@@ -5,14 +5,13 @@ import { parse as parseAugment } from "../nn/augment/index.ts";
 import * as nn from "../nn/index.ts";
 import { type ModelRow, models } from "../nn/models/table.ts";
 import { type DatasetProgress, resolveDataset } from "../node/datasets.ts";
-import { fit } from "../node/fit.ts";
 import { atFlag, optimizerOf } from "./assemble.ts";
+import { finished, fitRun, testRun } from "./fit-run.ts";
 import { formatBytes, formatCount, formatNumber, formatPercent } from "./format.ts";
-import { Interrupts } from "./interrupts.ts";
 import { Progress } from "./progress.ts";
-import { backendOf, defaultValidation, keepingOf, type Recipe, recipeOf, shownEpochs, toConfig } from "./recipe.ts";
+import { defaultValidation, type Recipe, recipeOf, shownEpochs } from "./recipe.ts";
 import type { Screen } from "./screen.ts";
-import { flushOnSecond, newRun, type Session, sayFailed, sayStopped } from "./session.ts";
+import { newRun, type Session } from "./session.ts";
 import { type Given, parseConfig } from "./settings.ts";
 import { withTensorboard } from "./tensorboard.ts";
 import { trainText } from "./text.ts";
@@ -52,62 +51,31 @@ export async function trainRecipe(screen: Screen, recipe: Recipe, given: Session
   const weights = recipe.weights === undefined ? undefined : await readWeights(recipe.weights);
   describe(screen, resolved, data.train, classes.length);
 
-  const interrupts = new Interrupts(screen);
-  const sink = session.open(toConfig(resolved));
-  flushOnSecond(interrupts, sink);
   session.show?.(data.train.inputs);
-  const keeping = keepingOf(recipe.keeping);
-  let failure: unknown;
-  const run = await fit(model, {
+  const ended = await fitRun(screen, { recipe: resolved, session }, model as never, {
     train: data.train,
     validation: resolved.validation,
-    epochs: recipe.epochs,
-    batchSize: recipe.batchSize,
-    seed: recipe.seed,
     loss: nn.crossEntropy(),
     metrics: [nn.accuracy()],
     optimizer,
     augment,
-    callbacks: [
+    name: `${data.train.name.replaceAll(/[^\w.-]+/g, "-")}-${recipe.model}`,
+    before: [
       ...(weights === undefined ? [] : [new WeightsNote(screen, recipe.weights ?? "", weights)]),
       new Progress(screen, { epochs: shownEpochs(recipe), verbose: session.verbose }),
-      ...session.callbacks,
-      ...keeping.callbacks,
-      interrupts,
     ],
-    ...keeping.options,
-    ...session.repeats,
-    ...(session.branch === undefined ? {} : { branch: session.branch }),
     ...(weights === undefined ? {} : { weights, strict: recipe.strict ?? true }),
-    signal: interrupts.signal,
-    name: `${data.train.name.replaceAll(/[^\w.-]+/g, "-")}-${recipe.model}`,
-    sink,
-    ...backendOf(recipe),
-  }).then(undefined, (error: unknown) => {
-    failure = error;
-    return undefined;
+  }).catch((error: unknown) => {
+    throw recipe.weights === undefined ? error : namingFile(error, recipe.weights);
   });
-  if (run === undefined) {
-    sayFailed(screen, sink);
-    throw recipe.weights === undefined ? failure : namingFile(failure, recipe.weights);
-  }
-  if (interrupts.signal.aborted) {
-    sayStopped(screen, sink, { done: run.history.length, of: shownEpochs(recipe) });
-    await run.close();
-    return interrupts.exitCode;
-  }
-  if (session.repeats?.stopAt !== undefined) {
-    await run.close();
-    return 0;
-  }
-  if (run.stopReason !== undefined) screen.line(`Stopped early: ${run.stopReason}`);
-  const { loss, accuracy } = await run.test(data.test);
-  const tested = `${formatCount(sampleCount(data.test))} ${samplesOf(data.test)}`;
+  if (ended.run === undefined) return ended.exitCode;
+  const { run, sink } = ended;
+  const { metrics, tested } = await testRun(run, data.test);
+  const { loss, accuracy } = metrics;
+  const samples = `${formatCount(sampleCount(data.test))} ${samplesOf(data.test)}`;
   screen.line();
-  screen.line(screen.bold(`Test accuracy ${formatPercent(accuracy)} (loss ${formatNumber(loss)}) on ${tested}`));
-  if (session.repeats === undefined) screen.line(`Saved to ${sink.place}`);
-  await run.close();
-  return 0;
+  screen.line(screen.bold(`Test accuracy ${formatPercent(accuracy)} (loss ${formatNumber(loss)}) on ${samples}`));
+  return finished(screen, { run, sink, session }, tested);
 }
 
 export function readConfig(file: string): Given {

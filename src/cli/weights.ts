@@ -6,8 +6,10 @@ import { decodeTorchFile } from "../io/torch-file.ts";
 import { type StateDict, unwrapped } from "../nn/state-dict.ts";
 import { weightsOf } from "../nn/torch-weights.ts";
 import { reasonOf } from "../node/file-store.ts";
+import type { OptimizerStateSource } from "../optim/optimizer-state.ts";
 import type { Callback, TrainEvent } from "../train/events.ts";
 import { MODEL_FILE } from "../train/load.ts";
+import { decodeTorchOptimizer } from "../train/torch.ts";
 import type { Screen } from "./screen.ts";
 
 /** Names that a note lists before it counts the rest. */
@@ -31,6 +33,20 @@ export async function readWeights(path: string): Promise<StateDict> {
   }
   if (/\.(pt|pth|bin)$/i.test(file)) return weightsOf(await decodeTorchFile(bytes, file), file);
   return unwrapped(decodeSafetensors(bytes, file).tensors);
+}
+
+/** What torch.save wrote of an optimizer's state. */
+export async function readOptimizerState(file: string): Promise<OptimizerStateSource> {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    throw new OptionError(
+      `--optimizer-state: cannot read ${file}: ${reasonOf(error)}; expected a file of torch.save.`,
+      "optimizerState",
+    );
+  }
+  return decodeTorchOptimizer(bytes, file);
 }
 
 /** Says when training starts what of the file was left out. */

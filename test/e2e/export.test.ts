@@ -114,3 +114,54 @@ test("downhill resume goes on in the same folder; reproduce leaves it alone", as
   expect(reproduced).toMatchObject({ code: 0, stderr: "" });
   expect([readdirSync(LOGS), readdirSync(join(LOGS, run))]).toEqual([[run], files]);
 });
+
+describe("downhill train --optimizer-state", () => {
+  const whole = ["--model", "mlp", "--optimizer", "adam", "--lr", "0.01", "--schedule", "constant"];
+  const all = ["--batch-size", "300", "--validation", "30", "--threads", "1"];
+  const lossesOf = (name: string): number[] =>
+    readFileSync(join(folder, "state", name, "events.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { type: string; metrics: { loss: number } })
+      .flatMap(({ type, metrics }) => (type === "step" ? [metrics.loss] : []));
+  const train = async (...flags: string[]): Promise<string> => {
+    const { stdout, stderr, code } = await downhill(
+      folder,
+      "train",
+      "./bars",
+      ...whole,
+      ...all,
+      "--out",
+      "state",
+      ...flags,
+    );
+    expect([stderr, code]).toEqual(["", 0]);
+    return /Saved to state[/\\](\S+)/.exec(stdout)?.[1] ?? "";
+  };
+
+  test("goes on from what the optimizer remembers: three steps and three are six", async () => {
+    const six = lossesOf(await train("--epochs", "6"));
+    const first = await train("--epochs", "3");
+    const said = await downhill(folder, "export", join("state", first), "--optimizer-state", "adam.pt");
+    expect([said.stderr, said.code]).toEqual(["", 0]);
+    const weights = ["--epochs", "3", "--weights", join("state", first)];
+    const further = lossesOf(await train(...weights, "--optimizer-state", "adam.pt"));
+    const without = lossesOf(await train(...weights));
+    // A batch of all samples has the same gradients in any order, but for the rounding of their sums.
+    const worst = (losses: readonly number[]): number =>
+      Math.max(...losses.map((loss, i) => Math.abs(loss - (six[i + 3] as number)) / (six[i + 3] as number)));
+    expect(six).toHaveLength(6);
+    expect(worst(further)).toBeLessThan(1e-3);
+    expect(worst(without)).toBeGreaterThan(1e-2);
+  });
+
+  test("says what is wrong with a file", async () => {
+    const missing = await downhill(folder, "train", "./bars", "--model", "mlp", "--optimizer-state", "none.pt");
+    expect(missing.stderr).toContain("--optimizer-state: cannot read none.pt: ");
+    const model = join("runs", run, "model.safetensors");
+    const wrong = await downhill(folder, "train", "./bars", "--model", "mlp", "--optimizer-state", model);
+    expect([missing.code, wrong.code].map((code) => code !== 0)).toEqual([true, true]);
+    expect(wrong.stderr.trim().split("\n")).toHaveLength(1);
+    expect(readdirSync(join(folder, "runs"))).toEqual([run]);
+  });
+});

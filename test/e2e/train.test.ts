@@ -103,8 +103,9 @@ describe("downhill train on a folder of idx files", () => {
     const row =
       /^epoch \d\/3, training loss [\d.]+ accuracy [\d.]+%, validation loss [\d.]+ accuracy [\d.]+%, rate 0\.0010, [\d.]+ m?s \(sample \d+% forward \d+% backward \d+% update \d+%\)$/;
     expect(lines.slice(2, 5).filter((line) => row.test(line))).toHaveLength(3);
-    expect(lines.slice(-2)[0]).toMatch(/^Test accuracy [\d.]+% \(loss [\d.]+\) on 60 images$/);
-    expect(lines.at(-1)).toMatch(/^Saved to runs\/\d{4}-\d\d-\d\d-\d{6}-bars-mlp$/);
+    expect(lines.at(-3)).toMatch(/^Test accuracy [\d.]+% \(loss [\d.]+\) on 60 images$/);
+    expect(lines.at(-2)).toMatch(/^Saved to runs\/\d{4}-\d\d-\d\d-\d{6}-bars-mlp$/);
+    expect(lines.at(-1)).toMatch(/^Report: runs\/\S+\/report\.html$/);
   });
 
   test("learns: at least 90 % of unseen images", () => {
@@ -113,7 +114,13 @@ describe("downhill train on a folder of idx files", () => {
   });
 
   test("leaves the resolved settings, every event and the weights", () => {
-    expect(readdirSync(run).sort()).toEqual(["checkpoints", "config.json", "events.jsonl", "model.safetensors"]);
+    expect(readdirSync(run).sort()).toEqual([
+      "checkpoints",
+      "config.json",
+      "events.jsonl",
+      "model.safetensors",
+      "report.html",
+    ]);
     expect(JSON.parse(readFileSync(join(run, "config.json"), "utf8"))).toEqual({
       data: "./bars",
       model: "mlp",
