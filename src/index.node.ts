@@ -39,6 +39,7 @@ export { profile } from "./node/profile.ts";
 export { type ReportedModel, type ReportOptions, writeReport } from "./node/report/write-report.ts";
 export { RunFolder, type RunFolderOptions } from "./node/run-folder.ts";
 export { predictRows, readTestRows } from "./node/tables/rows.ts";
+export { type StreamedTable, type StreamTableOptions, streamTable } from "./node/tables/stream-table.ts";
 export { type TableFileOptions, table } from "./node/tables/table.ts";
 export { type TensorboardOptions, tensorboard } from "./node/tensorboard/callback.ts";
 export { exportTensorboard, type TensorboardExport } from "./node/tensorboard/export.ts";

@@ -24,6 +24,8 @@ export type Column =
 export type Table = {
   readonly name: string;
   readonly rows: number;
+  /** Rows of the file before these. */
+  readonly rowsBefore?: number;
   readonly columns: readonly Column[];
   readonly dropped: readonly Dropped[];
   /** What else there is to say of how it was read. */

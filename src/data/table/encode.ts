@@ -125,8 +125,8 @@ export function encodeTargets(table: Table, { target }: TableEncoding, rows: Int
     const index = label === undefined ? undefined : indices.get(label);
     if (index === undefined)
       throw new DataError(
-        `table: ${table.name}, row ${row + 1} has ${label === undefined ? "nothing" : JSON.stringify(label)} in the target ${target.name}; expected ${target.classes.join(", ")}, the classes of training.`,
-        `${table.name}, row ${row + 1}, column ${target.name}`,
+        `table: ${table.name}, row ${(table.rowsBefore ?? 0) + row + 1} has ${label === undefined ? "nothing" : JSON.stringify(label)} in the target ${target.name}; expected ${target.classes.join(", ")}, the classes of training.`,
+        `${table.name}, row ${(table.rowsBefore ?? 0) + row + 1}, column ${target.name}`,
       );
     return index;
   });

@@ -22,7 +22,8 @@ export function readJsonLines(text: string, options: TableReaderOptions = {}): T
   return reader.finish();
 }
 
-function parseRow(line: string, file: string, number: number): Readonly<Record<string, unknown>> {
+/** One line. `number` is its own, from 1. */
+export function parseRow(line: string, file: string, number: number): Readonly<Record<string, unknown>> {
   const fail = (what: string): never => {
     throw new DataError(`table: ${file}, line ${number} ${what}`, `${file}, line ${number}`);
   };

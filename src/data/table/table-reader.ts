@@ -14,6 +14,8 @@ export type TableReaderOptions = TableOptions & {
   /** Columns that `columns` does not name are left out, and what does not fit is an error. Default false. */
   readonly strict?: boolean;
   readonly decimalComma?: boolean;
+  /** Rows of the file before the first that is added, for errors. Default 0. */
+  readonly rowsBefore?: number;
 };
 
 /** Takes in a table row by row; holds typed columns, never the rows. */
@@ -21,11 +23,13 @@ export class TableReader {
   readonly names: readonly string[];
   private readonly file: string;
   private readonly builders: readonly (ColumnBuilder | undefined)[];
+  private readonly rowsBefore: number;
   private rows = 0;
 
   constructor(names: readonly string[], options: TableReaderOptions) {
-    const { name: file = "table", columns = {}, strict = false, decimalComma } = options;
+    const { name: file = "table", columns = {}, strict = false, decimalComma, rowsBefore = 0 } = options;
     this.file = file;
+    this.rowsBefore = rowsBefore;
     this.names = names.map((name, i) => (name.trim() === "" ? `column ${i + 1}` : name.trim()));
     const known = new Set<string>();
     const twice = this.names.find((name) => known.size === known.add(name).size);
@@ -50,7 +54,7 @@ export class TableReader {
   /** As many cells as there are names. */
   add(cells: readonly unknown[]): void {
     this.rows++;
-    for (let i = 0; i < this.builders.length; i++) this.builders[i]?.add(cells[i], this.rows);
+    for (let i = 0; i < this.builders.length; i++) this.builders[i]?.add(cells[i], this.rowsBefore + this.rows);
   }
 
   /** A row of a typed file, by the names of its columns. */
@@ -83,7 +87,7 @@ export class TableReader {
       if (reason !== undefined) dropped.push({ name: builder.name, reason });
       if (note !== undefined) notes.push(note);
     }
-    return { name: this.file, rows: this.rows, columns, dropped, notes };
+    return { name: this.file, rows: this.rows, rowsBefore: this.rowsBefore, columns, dropped, notes };
   }
 }
 
@@ -93,45 +97,73 @@ export function listOf(names: readonly string[], most = 12): string {
   return rest > 1 ? `${names.slice(0, most).join(", ")} and ${rest} others` : names.join(", ");
 }
 
+/** The rows of a CSV file as it comes, in pieces of text of any length, below its line of names. */
+export class CsvRows {
+  private readonly csv: CsvReader;
+  private readonly file: string;
+  private start = "";
+  /** Known once the first line is. */
+  header: { readonly names: readonly string[]; readonly decimalComma: boolean } | undefined;
+
+  constructor(file: string) {
+    this.file = file;
+    this.csv = new CsvReader(file);
+  }
+
+  push(text: string): readonly (readonly string[])[] {
+    if (this.header === undefined) this.start += text;
+    return this.below(this.csv.push(text));
+  }
+
+  end(): readonly (readonly string[])[] {
+    const rows = this.below(this.csv.end());
+    if (this.header === undefined)
+      throw new DataError(`table: ${this.file} is empty; expected names of columns and rows.`, this.file);
+    return rows;
+  }
+
+  private below(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {
+    const [names, ...others] = rows;
+    if (this.header !== undefined || names === undefined) return rows;
+    checkHeader(names, this.file);
+    // Where the comma does not part fields, it stands before decimals.
+    const [line = ""] = this.start.split("\n");
+    const count = (sign: string): number => line.split(sign).length;
+    this.header = { names, decimalComma: Math.max(count(";"), count("\t")) > count(",") };
+    this.start = "";
+    return others;
+  }
+}
+
 /** Reads a table in CSV as it comes: pieces of text of any length. */
 export class CsvTableReader {
-  private readonly csv: CsvReader;
+  private readonly csv: CsvRows;
   private readonly options: TableReaderOptions;
-  private readonly file: string;
   private reader: TableReader | undefined;
-  private start = "";
 
   constructor(options: TableReaderOptions) {
     this.options = options;
-    this.file = options.name ?? "table";
-    this.csv = new CsvReader(this.file);
+    this.csv = new CsvRows(options.name ?? "table");
   }
 
   push(text: string): void {
-    if (this.reader === undefined) this.start += text;
     this.take(this.csv.push(text));
   }
 
   finish(): Table {
     this.take(this.csv.end());
-    if (this.reader === undefined)
-      throw new DataError(`table: ${this.file} is empty; expected names of columns and rows.`, this.file);
-    return this.reader.finish();
+    return (this.reader as TableReader).finish();
   }
 
   private take(rows: readonly (readonly string[])[]): void {
-    let from = 0;
-    if (this.reader === undefined && rows[0] !== undefined) {
-      checkHeader(rows[0], this.file);
-      // Where the comma does not part fields, it stands before decimals.
-      const [line = ""] = this.start.split("\n");
-      const count = (sign: string): number => line.split(sign).length;
-      const decimalComma = this.options.decimalComma ?? Math.max(count(";"), count("\t")) > count(",");
-      this.reader = new TableReader(rows[0], { ...this.options, decimalComma });
-      this.start = "";
-      from = 1;
-    }
-    for (let i = from; i < rows.length; i++) this.reader?.add(rows[i] as readonly string[]);
+    const { header } = this.csv;
+    if (header === undefined) return;
+    const { names, decimalComma } = header;
+    this.reader ??= new TableReader(names, {
+      ...this.options,
+      decimalComma: this.options.decimalComma ?? decimalComma,
+    });
+    for (const row of rows) this.reader.add(row);
   }
 }
 

@@ -14,6 +14,25 @@ const COMPRESSORS: Compressors = {
   ...("zstdDecompressSync" in zlib ? { ZSTD: zlib.zstdDecompressSync as Unpack } : {}),
 };
 
+/** The rows of a Parquet file as records, a row group at a time. Errors: as `readParquet`. */
+export async function* parquetRecords(
+  path: string,
+): AsyncGenerator<readonly Readonly<Record<string, unknown>>[], void, void> {
+  const fail = (error: unknown): never => {
+    throw new DataError(`table: cannot read ${path} as Parquet: ${reasonOf(error)}.`, path);
+  };
+  const file = await asyncBufferFromFile(path).catch(fail);
+  const scan = await parquetScan({ file, compressors: COMPRESSORS }).catch(fail);
+  const names = parquetSchema(scan.metadata).children.map(({ element }) => element.name);
+  for (const { rowStart, rowEnd } of scan.ranges) {
+    const columns: ArrayLike<unknown>[] = [];
+    for (const column of names) columns.push(await scan.readColumn({ column, rowStart, rowEnd }).catch(fail));
+    yield Array.from({ length: rowEnd - rowStart }, (_, i) =>
+      Object.fromEntries(names.map((name, k) => [name, columns[k]?.[i]])),
+    );
+  }
+}
+
 /**
  * A table from a Parquet file, a column of a row group at a time. Errors: DataError where it is damaged, and for columns of
  * lists and records that are not left out.

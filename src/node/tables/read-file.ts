@@ -23,6 +23,24 @@ export function isTableFile(path: string): boolean {
  */
 export async function readTableFile(path: string, options: TableReaderOptions = {}): Promise<Table> {
   const named = { ...options, name: path };
+  const kind = await kindOf(path);
+  if (kind === "parquet") {
+    // Only here: it is a part of its own that most never load.
+    const { readParquet } = await import("./parquet.ts");
+    return readParquet(path, named);
+  }
+  if (kind === "jsonl") {
+    let text = "";
+    for await (const piece of textOf(path)) text += piece;
+    return readJsonLines(text, named);
+  }
+  const reader = new CsvTableReader(named);
+  for await (const piece of textOf(path)) reader.push(piece);
+  return reader.finish();
+}
+
+/** What a file holds, by its name. Throws DataError where it cannot be read or is empty. */
+export async function kindOf(path: string): Promise<"csv" | "jsonl" | "parquet"> {
   const [, kind = ""] = NAME.exec(path) ?? [];
   const { size } = await stat(path).then(
     (found) => {
@@ -37,25 +55,12 @@ export async function readTableFile(path: string, options: TableReaderOptions = 
     },
   );
   if (size === 0) throw new DataError(`table: ${path} is empty; expected names of columns and rows.`, path);
-  if (kind.toLowerCase() === "parquet") {
-    // Only here: it is a part of its own that most never load.
-    const { readParquet } = await import("./parquet.ts");
-    return readParquet(path, named);
-  }
-  if (/^(jsonl|ndjson)$/i.test(kind)) {
-    let text = "";
-    await eachPiece(path, (piece) => {
-      text += piece;
-    });
-    return readJsonLines(text, named);
-  }
-  const reader = new CsvTableReader(named);
-  await eachPiece(path, (piece) => reader.push(piece));
-  return reader.finish();
+  if (kind.toLowerCase() === "parquet") return "parquet";
+  return /^(jsonl|ndjson)$/i.test(kind) ? "jsonl" : "csv";
 }
 
 /** A file's text in pieces. Throws DataError where it cannot be read or is no UTF-8. */
-async function eachPiece(path: string, take: (text: string) => void): Promise<void> {
+export async function* textOf(path: string): AsyncGenerator<string, void, void> {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const file = createReadStream(path, { highWaterMark: 1 << 18 });
   const stream = /\.gz$/i.test(path) ? file.pipe(createGunzip()) : file;
@@ -66,10 +71,10 @@ async function eachPiece(path: string, take: (text: string) => void): Promise<vo
     for await (const bytes of stream as AsyncIterable<Uint8Array>) {
       const text = decode(decoder, bytes, path, at);
       at += bytes.length;
-      take(text);
+      yield text;
     }
     const rest = decode(decoder, undefined, path, at);
-    if (rest !== "") take(rest);
+    if (rest !== "") yield rest;
   } catch (error) {
     if (error instanceof DataError) throw error;
     throw new DataError(`table: cannot read ${path}: ${reasonOf(error)}.`, path);
