@@ -257,6 +257,14 @@ const BASE = {
     expected: 'a list such as "zip: category, id: ignore"',
     schema: text,
   },
+  stream: {
+    flag: "--stream",
+    group: "Table",
+    help: "read rows while training, for a file larger than memory; its first 100,000 rows say what columns are, and what is held out is of these",
+    kind: "switch",
+    expected: "true or false",
+    schema: v.boolean(),
+  },
   task: {
     flag: "--task <name>",
     group: "Table",

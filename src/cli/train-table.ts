@@ -5,10 +5,13 @@ import { parseColumns } from "../data/table/column.ts";
 import { inputSizes, momentsOf, type TableEncoding } from "../data/table/encoding.ts";
 import type { TableData, TableExamples } from "../data/table/table-data.ts";
 import * as nn from "../nn/index.ts";
+import { isArrayFile } from "../node/tables/arrays.ts";
 import { readTestRows } from "../node/tables/rows.ts";
+import { streamTable } from "../node/tables/stream-table.ts";
 import { type TableFileOptions, table } from "../node/tables/table.ts";
 import type { Transform } from "../optim/transform.ts";
 import type { Metrics } from "../train/events.ts";
+import type { Examples } from "../train/examples.ts";
 import { atFlag } from "./assemble.ts";
 import { finished, fitRun, type Tested, testRun } from "./fit-run.ts";
 import { formatCount, formatNumber, formatPercent } from "./format.ts";
@@ -45,8 +48,7 @@ export async function trainTable(
   session: Session,
 ): Promise<number> {
   const data = await readTable(given);
-  const rows = countOf(data.train);
-  const recipe = decided(given, rows);
+  const recipe = decided(given, data.rows);
   describe(screen, recipe, data);
   const { encoding } = data;
   const { target } = encoding;
@@ -76,21 +78,36 @@ export async function trainTable(
     const { metrics, tested } = await testRun(run, data.test);
     shown = tested;
     screen.line(screen.bold(`Test: ${measured(metrics)} on ${formatCount(countOf(data.test))} rows`));
-    screen.line(baseline(data.test, data.train, encoding));
+    screen.line(baseline(data.test, data.learned, encoding));
   }
   return finished(screen, { run, sink, session }, shown);
 }
 
+/** A table, whether its rows are in memory or read while training. */
+type ReadTable = Omit<TableData, "train"> & {
+  readonly train: Examples;
+  /** That are trained on in an epoch. */
+  readonly rows: number;
+  /** Those of them in memory. */
+  readonly learned: TableExamples;
+};
+
 /** The table of a recipe, split and encoded as its training did. */
-export function readTable({ data, validation, table: options }: TableRun): Promise<TableData> {
-  const { target, columns, task } = options;
+export async function readTable({ data, validation, table: options }: TableRun): Promise<ReadTable> {
+  const { target, columns, task, stream } = options;
   const settings: TableFileOptions = {
     ...(target === undefined ? {} : { target }),
     ...(columns === undefined ? {} : { columns: atFlag("columns", () => parseColumns(columns)) }),
     ...(task === undefined ? {} : { task }),
     ...(validation === undefined ? {} : { validation }),
   };
-  return table(data, settings);
+  if (stream !== true) {
+    const read = await table(data, settings);
+    return { ...read, rows: countOf(read.train), learned: read.train };
+  }
+  if (isArrayFile(data)) throw new OptionError(`--stream: got ${data}; expected CSV, JSON lines or Parquet.`, "stream");
+  const read = await streamTable(data, settings);
+  return { ...read, rows: read.train.stream.samplesPerEpoch };
 }
 
 /** What the number of rows decides. */
@@ -143,10 +160,11 @@ function countsOf({ data }: HostArray, classes: number): readonly number[] {
   return counts;
 }
 
-function describe(screen: Screen, recipe: TableRun, { card, encoding, train, validation, test }: TableData): void {
+function describe(screen: Screen, recipe: TableRun, data: ReadTable): void {
+  const { card, encoding, learned, rows, validation, test } = data;
   const count = (part: TableExamples | undefined): string => formatCount(part === undefined ? 0 : countOf(part));
   screen.line(
-    `${card.name}: ${count(train)} training, ${count(validation)} validation and ${count(test)} test rows; ${card.task}`,
+    `${card.name}: ${formatCount(rows)} training${recipe.table.stream === true ? " (streamed)" : ""}, ${count(validation)} validation and ${count(test)} test rows; ${card.task}`,
   );
   const { target } = encoding;
   if (card.withoutTarget > 0)
@@ -155,9 +173,10 @@ function describe(screen: Screen, recipe: TableRun, { card, encoding, train, val
   for (const note of card.notes) screen.line(note);
   screen.line(columnLine(encoding));
   if (target.task === "classification") {
-    const counts = countsOf(train.targets, target.classes.length);
+    const counts = countsOf(learned.targets, target.classes.length);
     const shown = target.classes.map((name, i) => `${name} ${formatCount(counts[i] ?? 0)}`);
-    screen.line(`Classes: ${shown.slice(0, 10).join(", ")}${shown.length > 10 ? ", ..." : ""}`);
+    const of = rows === countOf(learned) ? "" : ` of the first ${formatCount(countOf(learned))}`;
+    screen.line(`Classes${of}: ${shown.slice(0, 10).join(", ")}${shown.length > 10 ? ", ..." : ""}`);
   }
   const { table: own, lr, schedule, epochs } = recipe;
   const rate = lr === undefined ? "" : `, rate ${lr} (${schedule})`;

@@ -160,6 +160,23 @@ describe("a table with classes to predict", () => {
   }, 60_000);
 });
 
+test("a file that is read while training: what is beyond its first rows is trained on too", async () => {
+  const count = 100_400;
+  const rows = Array.from({ length: count }, (_, i) => `${(i * 37) % 101},${(i * 37) % 101 > 50 ? "high" : "low"}`);
+  writeFileSync(at("long.csv"), ["x,y", ...rows].join("\n"));
+  const flags = ["--target", "y", "--stream", "--epochs", "1", "--hidden", "4", "--out", "streamed"];
+  const { stdout, stderr, code } = await downhill(folder, "train", "long.csv", ...flags);
+  expect([stderr, code]).toEqual(["", 0]);
+  expect(stdout).toMatch(
+    /^long\.csv: 72,400 training \(streamed\), 8,000 validation and 20,000 test rows; classification/,
+  );
+  expect(numberOf(/Test: accuracy ([\d.]+)%/.exec(stdout)?.[1] ?? "")).toBeGreaterThan(95);
+  const evaluated = await downhill(folder, "evaluate", runIn("streamed"));
+  expect(evaluated.stdout).toContain("on 20,000 test rows of long.csv");
+  const other = await downhill(folder, "train", "mnist", "--stream", "--out", "never");
+  expect(other.stderr).toContain("--stream: got it with the model");
+});
+
 describe("wrong input is one sentence", () => {
   const refused: readonly (readonly [string, readonly string[], string])[] = [
     ["no target", ["flats.csv"], "target: got none for flats.csv; expected the column to predict, one of area, city"],

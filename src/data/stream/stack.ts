@@ -18,11 +18,55 @@ export type StackOptions = {
   readonly whole?: readonly string[];
 };
 
+/** Arrays [N, ...] of which samples are rows. */
+export class Rows {
+  readonly tree: Tree<HostArray>;
+  readonly leaves: readonly HostArray[];
+
+  constructor(tree: Tree<HostArray>) {
+    this.tree = tree;
+    this.leaves = leavesOf<HostArray>(tree).map(([, leaf]) => leaf);
+  }
+}
+
+/** One sample of `Rows`, for streams that hand on millions of them: nothing is made of it before it is stacked. */
+export class RowSample {
+  readonly rows: Rows;
+  readonly row: number;
+
+  constructor(rows: Rows, row: number) {
+    this.rows = rows;
+    this.row = row;
+  }
+}
+
+/** Up to so many numbers a loop is faster than a view. */
+const LOOPED = 32;
+
+function stackRows(samples: readonly RowSample[]): Tree<HostArray> {
+  const { rows: first } = samples[0] as RowSample;
+  const stacked = first.leaves.map(({ dtype, shape: [count = 1, ...own], data }, k) => {
+    const width = data.length / count;
+    const out = newData(dtype, width * samples.length);
+    let at = 0;
+    for (const { rows, row } of samples) {
+      const { data: from } = rows.leaves[k] as HostArray;
+      const start = row * width;
+      if (width > LOOPED) out.set(from.subarray(start, start + width), at);
+      else for (let i = 0; i < width; i++) out[at + i] = from[start + i] as number;
+      at += width;
+    }
+    return new HostArray(dtype, [samples.length, ...own], out);
+  });
+  return unflatten(first.tree, stacked);
+}
+
 /**
  * Samples of one form as arrays of all of them: [N, ...] for each value of the first. Numbers become f32, or i32 where they are said
  * to be `whole`; arrays keep their types. `first` is the number of the first in errors.
  */
 export function stack<T>(samples: readonly T[], options: StackOptions = {}, first = 0): Stacked<T> {
+  if (samples[0] instanceof RowSample) return stackRows(samples as unknown as readonly RowSample[]) as Stacked<T>;
   const sample = samples[0] as Tree<unknown>;
   const stacked = leavesOf<unknown>(sample).map(([path, leaf]) => {
     const keys = path === "" ? [] : path.split(".");

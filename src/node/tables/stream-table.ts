@@ -1,7 +1,9 @@
 import { OptionError } from "../../core/errors.ts";
 import type { HostArray } from "../../core/host-array.ts";
-import { shards } from "../../data/stream/stream.ts";
-import { type StreamedDataset, streamDataset, streamOf } from "../../data/stream/stream-dataset.ts";
+import type { Reader } from "../../data/stream/reader.ts";
+import { RowSample, Rows } from "../../data/stream/stack.ts";
+import { Stream, shards } from "../../data/stream/stream.ts";
+import { type StreamedDataset, streamDataset } from "../../data/stream/stream-dataset.ts";
 import { isMissing } from "../../data/table/cells.ts";
 import type { Table } from "../../data/table/column.ts";
 import { rowsWith, type TableInputs } from "../../data/table/encode.ts";
@@ -67,18 +69,24 @@ export async function streamTable(
   ].filter(({ count }) => count > 0);
   const rows = shards(
     parts,
-    ({ path, skip }) => (path === undefined ? streamOf(examplesOf(learned)) : rowsOf(path, encoding, skip)),
+    ({ path, skip }) => (path === undefined ? samplesOf(learned) : inChunks(rowsOf(path, encoding, skip))),
     { count: ({ count }) => count },
   );
   const { classes, name } = learned;
-  const streamed = await streamDataset(rows.shuffle(shuffle), { name, ...(classes === undefined ? {} : { classes }) });
+  const streamed = await streamDataset(rows.shuffle(shuffle) as unknown as Stream<Arrays>, {
+    name,
+    ...(classes === undefined ? {} : { classes }),
+  });
   return { ...data, learned, train: { ...(streamed as unknown as StreamedTable["train"]), table: encoding } };
 }
 
-type Samples = { readonly inputs: HostArray; readonly targets: HostArray };
+/** What `RowSample`s stand for. */
+type Arrays = { readonly inputs: HostArray; readonly targets: HostArray };
 
-/** Inputs of several arrays are a record of them, which streams take as well. */
-const examplesOf = ({ inputs, targets }: TableExamples): Samples => ({ inputs: inputs as HostArray, targets });
+function samplesOf({ inputs, targets }: TableExamples): readonly RowSample[] {
+  const rows = new Rows({ inputs: inputs as HostArray, targets });
+  return Array.from({ length: targets.shape[0] as number }, (_, row) => new RowSample(rows, row));
+}
 
 /** The first rows of a file as a table, and how many they were. */
 async function learn(
@@ -126,7 +134,11 @@ async function countRows(path: string, target: string, skip: number): Promise<nu
 }
 
 /** A file's samples after its first `skip` rows. */
-async function* rowsOf(path: string, encoding: TableEncoding, skip: number): AsyncGenerator<Samples, void, void> {
+async function* rowsOf(
+  path: string,
+  encoding: TableEncoding,
+  skip: number,
+): AsyncGenerator<readonly RowSample[], void, void> {
   const columns = kindsOf(encoding, true);
   let before = 0;
   for await (const { names, decimalComma, rows } of piecesOf(path)) {
@@ -138,10 +150,31 @@ async function* rowsOf(path: string, encoding: TableEncoding, skip: number): Asy
       for (const row of chunk) addRow(reader, row);
       const table = reader.finish();
       const complete = rowsWith(table, encoding.target.name);
-      if (complete.length > 0) yield* streamOf(examplesOf(tableExamples(table, encoding, complete)));
+      if (complete.length > 0) yield samplesOf(tableExamples(table, encoding, complete));
     }
     before += rows.length;
   }
+}
+
+/** The items of lists that come one after the other, without a wait for each. */
+function inChunks<T>(chunks: AsyncGenerator<readonly T[], void, void>): Stream<T> {
+  let held: readonly T[] = [];
+  let at = 0;
+  const reader: Reader<T> = {
+    async read(most) {
+      while (at === held.length) {
+        const { value, done } = await chunks.next();
+        if (done) return [];
+        held = value;
+        at = 0;
+      }
+      const out = held.slice(at, at + most);
+      at += out.length;
+      return out;
+    },
+    close: async () => void (await chunks.return()),
+  };
+  return new Stream(() => reader, undefined);
 }
 
 const isCells = (row: Row): row is readonly unknown[] => Array.isArray(row);
