@@ -36,8 +36,8 @@ function classificationLines(found: ClassificationEvaluation): string[] {
     return `  ${name(truth)} taken for ${name(predicted)}: ${formatCount(count)} of ${formatCount(of)} (${formatPercent(share)})`;
   });
   const mistaken = worst.map(
-    ({ index, truth, predicted, probability, loss }) =>
-      `  #${index}: ${name(truth)} taken for ${name(predicted)}, ${formatPercent(probability)} sure, loss ${formatNumber(loss)}`,
+    ({ index, file, truth, predicted, probability, loss }) =>
+      `  ${file ?? `#${index}`}: ${name(truth)} taken for ${name(predicted)}, ${formatPercent(probability)} sure, loss ${formatNumber(loss)}`,
   );
   return [
     ...(top5Accuracy === undefined ? [] : [`top-5 accuracy ${formatNumber(top5Accuracy)}`]),

@@ -23,6 +23,8 @@ export type Dataset = {
   readonly pictures?: PictureForm;
   /** Where it was read from: a folder, a package, an address. */
   readonly source?: string;
+  /** The file of each sample, relative to the source. */
+  readonly files?: readonly string[];
 };
 
 export type DatasetOptions = {

@@ -34,6 +34,8 @@ export type Examples<X extends HostTree = HostTree, Y extends HostTree = HostTre
   /** What made the inputs and targets of a table's rows: saved with the model. */
   readonly table?: TableEncoding;
   readonly name?: string;
+  /** The file of each sample, to tell of. */
+  readonly files?: readonly string[];
 };
 
 const BYTES: Preprocessing = { kind: "standardize", scale: 1 / 255, mean: [0], std: [1] };

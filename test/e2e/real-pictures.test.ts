@@ -55,6 +55,9 @@ describe.skipIf(missing(CLIPART))("openclipart: nested folders, links, transpare
     expect(code).toBe(0);
     const accuracy = number(said, /Test accuracy ([\d.]+)%/) / 100;
     expect(Math.abs(number(stdout, /accuracy ([\d.]+)/) - accuracy)).toBeLessThan(1e-4);
+    const [, truth, said_] = /^ {2}(\w+)\/\S.*\.png: (\w+) taken for /m.exec(stdout) ?? [];
+    expect(truth).toBeDefined();
+    expect(said_).toBe(truth);
   });
 });
 

@@ -112,6 +112,7 @@ export async function imageFolder(source: string, options: ImageFolderOptions = 
   const setOf = (images: HostArray, part: Part): Dataset => ({
     ...dataset(images, labelsOf(of(part), classes), common),
     pictures: card.form,
+    files: of(part).map(({ name }) => name),
   });
   const held = (part: "validation" | "test", share: number): { readonly [K in typeof part]?: Dataset } => {
     const count = of(part).length;

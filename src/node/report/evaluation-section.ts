@@ -12,6 +12,7 @@ import type { InlinePicture } from "./pictures.ts";
 /** A mistake with its picture, where there is one. */
 export type ShownMistake = {
   readonly index: number;
+  readonly file?: string;
   readonly truth: string;
   readonly predicted: string;
   readonly probability: number;
@@ -102,6 +103,7 @@ function matrix({ classes, confusion }: ClassificationEvaluation): Markup {
 
 function mistake({
   index,
+  file,
   truth,
   predicted,
   probability,
@@ -111,7 +113,7 @@ function mistake({
   glow,
 }: ShownMistake): Markup {
   const pixels = picture !== undefined && Math.max(picture.width, picture.height) < 100 ? "pixels" : "";
-  return html`<li class="mistake">${picture && html`<div class="pair"><img class="${pixels}" src="${picture.uri}" width="${picture.width}" height="${picture.height}" alt="sample ${index}">${glow && html`<div class="stack"><img class="${pixels}" src="${picture.uri}" alt=""><img src="${glow.uri}" width="${glow.width}" height="${glow.height}" alt="what spoke for ${predicted}"></div>`}</div>`}<b>${truth}</b> taken for <b>${predicted}</b><br><span class="faint">${percent(probability)} sure, ${percent(truthProbability)} for ${truth}; loss ${short(loss)}; sample ${index}</span></li>
+  return html`<li class="mistake">${picture && html`<div class="pair"><img class="${pixels}" src="${picture.uri}" width="${picture.width}" height="${picture.height}" alt="sample ${index}">${glow && html`<div class="stack"><img class="${pixels}" src="${picture.uri}" alt=""><img src="${glow.uri}" width="${glow.width}" height="${glow.height}" alt="what spoke for ${predicted}"></div>`}</div>`}<b>${truth}</b> taken for <b>${predicted}</b><br><span class="faint">${percent(probability)} sure, ${percent(truthProbability)} for ${truth}; loss ${short(loss)}; ${file ?? `sample ${index}`}</span></li>
 `;
 }
 

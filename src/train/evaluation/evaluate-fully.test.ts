@@ -68,8 +68,10 @@ describe.each(golden.classification)("a classifier of $name", (expected) => {
 
   test("is judged as scikit-learn does", async () => {
     const model = await identity(data, nn.crossEntropy());
-    const found = await evaluateFully(model, data, { worst: 5 });
+    const files = expected.labels.map((_, i) => `pictures/${i}.png`);
+    const found = await evaluateFully(model, { ...data, files }, { worst: 5 });
     if (found.kind !== "classification") throw new Error(found.kind);
+    for (const { index, file } of found.worst) expect(file).toBe(files[index]);
     expect(found.samples).toBe(expected.labels.length);
     expect(found.accuracy).toBe(expected.accuracy);
     expect(found.top5Accuracy).toBe(expected.top5Accuracy);

@@ -70,7 +70,10 @@ export function evaluateFully<X extends HostTree, Y extends HostTree>(
     }
     const names = parts.classes ?? matched.classes;
     const classes = Array.from({ length: form.classes }, (_, i) => names?.[i] ?? `${i}`);
-    return classificationOf(rows, targets, { ...common, classes, bins });
+    const found = classificationOf(rows, targets, { ...common, classes, bins });
+    const { files } = matched;
+    if (files === undefined) return found;
+    return { ...found, worst: found.worst.map((mistake) => ({ ...mistake, file: files[mistake.index] ?? "" })) };
   });
 }
 

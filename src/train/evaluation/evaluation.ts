@@ -37,6 +37,8 @@ export type Calibration = {
 export type Mistake = {
   /** The sample's place in the data. */
   readonly index: number;
+  /** Its file, where the data knows it. */
+  readonly file?: string;
   readonly truth: number;
   readonly predicted: number;
   /** Of the answer. */
