@@ -3,7 +3,7 @@ import type { HostArray } from "../core/host-array.ts";
 import { leavesOf, mapTree } from "../core/tree.ts";
 import { takeRows } from "../data/dataset.ts";
 import { epochOrder } from "../data/order.ts";
-import type { BatchReader } from "../data/stream/stream-dataset.ts";
+import type { BatchReader } from "../data/stream/reader.ts";
 import type { Examples, HostTree } from "./examples.ts";
 import type { TrainerOptions } from "./trainer-options.ts";
 

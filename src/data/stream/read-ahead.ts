@@ -1,8 +1,6 @@
 import { HostArray, newData } from "../../core/host-array.ts";
 import { mapTree, type Tree, zipTrees } from "../../core/tree.ts";
-import type { BatchReader } from "./stream-dataset.ts";
-
-type Batch = Awaited<ReturnType<BatchReader["read"]>>;
+import type { Arrays, BatchReader } from "./reader.ts";
 
 /** A reader that, when told, reads what will probably be asked for next: as much as last, of what is left. */
 export class ReadAhead implements BatchReader {
@@ -10,14 +8,14 @@ export class ReadAhead implements BatchReader {
   private left: number;
   private last = 0;
   private turn = 0;
-  private held: { readonly count: number; readonly batch: Promise<Batch> } | undefined;
+  private held: { readonly count: number; readonly batch: Promise<Arrays> } | undefined;
 
   constructor(reader: BatchReader, left: number) {
     this.reader = reader;
     this.left = left;
   }
 
-  async read(count: number): Promise<Batch> {
+  async read(count: number): Promise<Arrays> {
     this.turn++;
     this.last = count;
     if (this.held === undefined) return this.start(count);
@@ -49,20 +47,20 @@ export class ReadAhead implements BatchReader {
     await this.reader.close();
   }
 
-  private start(count: number): Promise<Batch> {
+  private start(count: number): Promise<Arrays> {
     this.left -= count;
     return this.reader.read(count);
   }
 }
 
-function rows(batch: Batch, from: number, to: number): Batch {
+function rows(batch: Arrays, from: number, to: number): Arrays {
   return mapTree<HostArray, HostArray>(batch, ({ dtype, shape: [count = 0, ...own], data }) => {
     const width = data.length / count;
     return new HostArray(dtype, [to - from, ...own], data.subarray(from * width, to * width));
-  }) as Tree<HostArray> as Batch;
+  }) as Tree<HostArray> as Arrays;
 }
 
-function joined(first: Batch, second: Batch): Batch {
+function joined(first: Arrays, second: Arrays): Arrays {
   const join = (_: string, a: HostArray, b = a): HostArray => {
     const [count = 0, ...own] = a.shape;
     const data = newData(a.dtype, a.data.length + b.data.length);
@@ -70,5 +68,5 @@ function joined(first: Batch, second: Batch): Batch {
     data.set(b.data, a.data.length);
     return new HostArray(a.dtype, [count + (b.shape[0] ?? 0), ...own], data);
   };
-  return zipTrees<HostArray, HostArray>(join, first, second) as Tree<HostArray> as Batch;
+  return zipTrees<HostArray, HostArray>(join, first, second) as Tree<HostArray> as Arrays;
 }

@@ -1,5 +1,7 @@
 import { DataError } from "../../core/errors.ts";
+import type { HostArray } from "../../core/host-array.ts";
 import type { KeyWords } from "../../core/prng.ts";
+import type { Tree } from "../../core/tree.ts";
 
 /** One pass over a stream, from its start or from somewhere in it. The same pass gives the same items. */
 export type Pass = {
@@ -19,6 +21,18 @@ export interface Reader<T> {
   /** The next items: at most `most`, none after the last. */
   read(most: number): Promise<readonly T[]>;
   /** Lets go of files and timers. Called once, after the last `read` has settled. */
+  close(): Promise<void>;
+}
+
+/** Stacked samples. */
+export type Arrays = { readonly inputs: Tree<HostArray>; readonly targets: Tree<HostArray> };
+
+/** Hands out an epoch's samples in order, stacked. */
+export interface BatchReader {
+  /** The next `count` samples. Throws DataError where the stream ends before. */
+  read(count: number): Promise<Arrays>;
+  /** Reads as many more while others work, if it can. */
+  ahead?(): void;
   close(): Promise<void>;
 }
 

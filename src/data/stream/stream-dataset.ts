@@ -5,23 +5,12 @@ import { leavesOf, mapTree, type Tree } from "../../core/tree.ts";
 import type { Preprocessing } from "../preprocessing.ts";
 import type { Sampler } from "../sampler.ts";
 import { ReadAhead } from "./read-ahead.ts";
-import { arrayReader, readAll } from "./reader.ts";
+import { type Arrays, arrayReader, type BatchReader, readAll } from "./reader.ts";
 import { type SampleLeaf, type Stacked, stack } from "./stack.ts";
 import { passOf, Stream } from "./stream.ts";
 
 /** A sample for training. */
 export type Sample = { readonly inputs: Tree<SampleLeaf>; readonly targets: Tree<SampleLeaf> };
-
-type Arrays = { readonly inputs: Tree<HostArray>; readonly targets: Tree<HostArray> };
-
-/** Hands out an epoch's samples in order, stacked. */
-export interface BatchReader {
-  /** The next `count` samples. Throws DataError where the stream ends before. */
-  read(count: number): Promise<Arrays>;
-  /** Reads as many more while others work, if it can. */
-  ahead?(): void;
-  close(): Promise<void>;
-}
 
 /** What training takes its batches from when they are not in memory. */
 export type SampleStream = {
