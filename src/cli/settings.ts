@@ -634,7 +634,7 @@ export function parseConfig(json: unknown, file: string): Given {
     else if (said.includes(key)) continue;
     else if (key !== "data")
       throw new OptionError(
-        `${file}: got the unknown key "${key}"; expected one of ${known.join(", ")}.${suggest(key, known)}`,
+        `${file}: got the unknown key ${JSON.stringify(key.length <= 60 ? key : `${key.slice(0, 57)}...`)}; expected one of ${known.join(", ")}.${suggest(key, known)}`,
         file,
       );
     else if (typeof value === "string" && value !== "") out.data = value;
@@ -647,20 +647,27 @@ export function parseConfig(json: unknown, file: string): Given {
 /** ` Did you mean x?` where one known word is near. */
 export function suggest(word: string, known: readonly string[]): string {
   const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
-  const near = known.map((name) => [name, distance(plain(word), plain(name))] as const).sort((a, b) => a[1] - b[1])[0];
-  return near !== undefined && near[1] <= Math.max(1, Math.floor(word.length / 3)) ? ` Did you mean ${near[0]}?` : "";
+  const wanted = plain(word);
+  const limit = Math.max(1, Math.floor(word.length / 3));
+  const near = known
+    // Each letter more or less is a step at least: a long word is compared with none.
+    .filter((name) => Math.abs(plain(name).length - wanted.length) <= limit)
+    .map((name) => [name, distance(wanted, plain(name))] as const)
+    .sort((a, b) => a[1] - b[1])[0];
+  return near !== undefined && near[1] <= limit ? ` Did you mean ${near[0]}?` : "";
 }
 
 /** Levenshtein distance. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  let next = row.slice();
   for (let i = 1; i <= a.length; i++) {
-    const next = [i];
+    next[0] = i;
     for (let j = 1; j <= b.length; j++) {
       const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min((next[j - 1] as number) + 1, (row[j] as number) + 1, replaced));
+      next[j] = Math.min((next[j - 1] as number) + 1, (row[j] as number) + 1, replaced);
     }
-    row = next;
+    [row, next] = [next, row];
   }
   return row[b.length] as number;
 }
