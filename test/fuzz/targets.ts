@@ -17,6 +17,8 @@ import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.t
 import { decodeTar } from "../../src/io/tar.ts";
 import { EVENT_VERSION, encodeSummaryEvent, hyperparameters, recordOf } from "../../src/io/tensorboard.ts";
 import { decodeSummaryEvents } from "../../src/io/tensorboard-reader.ts";
+import { decodeTorchFile } from "../../src/io/torch-file.ts";
+import { encodeZip, zipContent, zipEntries } from "../../src/io/zip.ts";
 import * as nn from "../../src/nn/index.ts";
 import * as optim from "../../src/optim/index.ts";
 import { earlyStopping } from "../../src/train/callbacks/early-stopping.ts";
@@ -124,6 +126,25 @@ export async function makeTargets(): Promise<Target[]> {
     }),
     eventFile,
   ];
+  const torch = JSON.parse(readFileSync(new URL("../../golden/io/torch-files.json", import.meta.url), "utf8")) as {
+    cases: { file: string }[];
+    plain: string;
+    protocol4: string;
+    stateDict: string;
+  };
+  const torchFiles = [torch.plain, torch.protocol4, torch.stateDict, ...torch.cases.map(({ file }) => file)].map(
+    base64,
+  );
+  const zip = { format: "torch", what: "entries", maxEntries: 1000, said: "zip file" };
+  const unzipped = (file: Uint8Array) =>
+    Promise.all(
+      zipEntries(file, FILE, zip).map(
+        async (entry) => [entry.name.replace(/^[^/]+/, "archive"), await zipContent(file, entry, FILE, zip)] as const,
+      ),
+    );
+  // Plain data, and a state dict with its storages.
+  const contents = await Promise.all(torchFiles.slice(0, 3).map(unzipped));
+  const pickles = contents.map((entries) => new Map(entries).get("archive/data.pkl") as Uint8Array);
   return [
     { name: "idx", seeds: idx, parse: (b) => decodeIdx(b, FILE), factor: 4, place: BYTE, share: 14 },
     {
@@ -166,6 +187,24 @@ export async function makeTargets(): Promise<Target[]> {
       factor: 200,
       place: new RegExp(`${BYTE.source}|${FILE}`),
       share: 6,
+    },
+    {
+      name: "torch file",
+      seeds: torchFiles,
+      parse: (b) => decodeTorchFile(b, FILE),
+      // Deflate gives up to 1032 bytes for one.
+      factor: 1032,
+      place: BYTE,
+      share: 6,
+    },
+    {
+      // In an archive whose checksums fit, as no change of a whole file's bytes has.
+      name: "torch pickle",
+      seeds: pickles,
+      parse: (b) => decodeTorchFile(encodeZip([...new Map([...contents.flat(), ["archive/data.pkl", b]])]), FILE),
+      factor: 60,
+      place: BYTE,
+      share: 8,
     },
     {
       name: "CSV",
