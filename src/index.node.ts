@@ -35,6 +35,7 @@ export { exportMetrics } from "./node/metrics/export.ts";
 export type { DataCard } from "./node/pictures/card.ts";
 export { decodePicture } from "./node/pictures/decode.ts";
 export { type ImageFolder, type ImageFolderOptions, imageFolder } from "./node/pictures/image-folder.ts";
+export { datasetFromArrays, type PictureArrays } from "./node/pictures/picture-arrays.ts";
 export { profile } from "./node/profile.ts";
 export { type ReportedModel, type ReportOptions, writeReport } from "./node/report/write-report.ts";
 export { RunFolder, type RunFolderOptions } from "./node/run-folder.ts";

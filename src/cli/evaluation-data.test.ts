@@ -4,8 +4,11 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DataError } from "../core/errors.ts";
+import { HostArray } from "../core/host-array.ts";
 import { sampleCount } from "../data/dataset.ts";
 import type { PictureForm } from "../data/picture-form.ts";
+import { encodeNpy } from "../io/npy.ts";
+import { encodeNpz } from "../io/npz.ts";
 import { evaluationData } from "./evaluation-data.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "downhill-evaluation-data-"));
@@ -18,7 +21,7 @@ async function writePictures(name: string, counts: Readonly<Record<string, numbe
   for (const [place, count] of Object.entries(counts)) {
     mkdirSync(join(folder, name, place), { recursive: true });
     for (let n = 0; n < count; n++) {
-      const background = { r: 5 * ++written, g: 0, b: 0 };
+      const background = { r: 5 * (++written % 50), g: 20 * Math.floor(written / 50), b: 0 };
       await sharp({ create: { width: 12, height: 12, channels: 3, background } })
         .png()
         .toFile(join(folder, name, place, `${n}.png`));
@@ -48,6 +51,60 @@ test("of a folder with a test part only that is read", async () => {
   const { data, what } = await read(await writePictures("split", parts));
   expect(what).toBe("test images");
   expect(sampleCount(data as never)).toBe(3);
+});
+
+test("of a folder with no more than a test part, that; without one, its validation part", async () => {
+  const { data, what } = await read(await writePictures("held", { "test/cat": 2, "test/bee": 1, "val/ant": 4 }));
+  expect(what).toBe("test images");
+  expect([...(data.targets as { data: Int32Array }).data].sort()).toEqual([1, 2, 2]);
+  const other = await read(await writePictures("watched", { "Validation/ant": 2, "Validation/bee": 2 }));
+  expect(sampleCount(other.data as never)).toBe(4);
+});
+
+test("a class that is called test is one, where the model has it", async () => {
+  const source = await writePictures("classes", { test: 2, val: 3 });
+  const { data, what } = await evaluationData(
+    { pictures, classes: ["test", "val"], table: undefined },
+    { run: "runs/none", data: source, dataDir: undefined },
+  );
+  expect([what, sampleCount(data as never)]).toEqual(["images", 5]);
+});
+
+test("arrays of pictures: their test part, else all; of a run's own what it held out, with the labels it named", async () => {
+  const arrays = (count: number) => ({
+    x: new HostArray(
+      "u8",
+      [count, 8, 8],
+      Uint8Array.from({ length: count * 64 }, (_, i) => (i * 7) % 251),
+    ),
+    y: new HostArray(
+      "i32",
+      [count],
+      Int32Array.from({ length: count }, (_, i) => i % 2),
+    ),
+  });
+  const [few, many] = [arrays(4), arrays(20)];
+  const [split, whole, own, labels] = ["split.npz", "whole.npz", "own.npy", "names.npy"].map((name) =>
+    join(folder, name),
+  );
+  writeFileSync(split as string, encodeNpz({ x_train: many.x, y_train: many.y, x_test: few.x, y_test: few.y }));
+  writeFileSync(whole as string, encodeNpz(many));
+  writeFileSync(own as string, encodeNpy(many.x));
+  writeFileSync(labels as string, encodeNpy(many.y));
+  const run = join(folder, "array-run");
+  mkdirSync(run);
+  writeFileSync(join(run, "config.json"), JSON.stringify({ data: own, target: labels, model: "cnn", seed: 1 }));
+  const samples = async (data: string | undefined): Promise<readonly [string, number]> => {
+    const found = await evaluationData(
+      { pictures: undefined, classes, table: undefined },
+      { run, data, dataDir: undefined },
+    );
+    expect(found.data.classes).toEqual(data === undefined ? ["0", "1"] : classes);
+    return [found.what, sampleCount(found.data as never)];
+  };
+  expect(await samples(split)).toEqual(["test images", 4]);
+  expect(await samples(whole)).toEqual(["images", 20]);
+  expect(await samples(undefined)).toEqual(["test images", 2]);
 });
 
 test("a class that the model does not know is refused by name", async () => {

@@ -5,7 +5,10 @@ import type { Dataset } from "../data/dataset.ts";
 import type { PictureForm } from "../data/picture-form.ts";
 import type { TableExamples } from "../data/table/table-data.ts";
 import { resolveDataset } from "../node/datasets.ts";
+import { heldOutFolder } from "../node/pictures/find.ts";
 import type { ImageFolderOptions } from "../node/pictures/image-folder.ts";
+import { datasetFromArrays, pictureArrays } from "../node/pictures/picture-arrays.ts";
+import { isArrayFile } from "../node/tables/arrays.ts";
 import type { TrainedModel } from "../train/trained-model.ts";
 import { type RunRecord, readRecord } from "./run-record.ts";
 import type { Given } from "./settings.ts";
@@ -32,8 +35,21 @@ export async function evaluationData(
     };
   const source = data ?? sourceOf(run);
   if (pictures !== undefined) return pictureData(source, pictures, classes, ownSettings(run, data));
+  if (isArrayFile(source)) return arrayData(source, classes, ownSettings(run, data));
   const { test } = await resolveDataset(source, dataDir === undefined ? {} : { dataDir });
   return { data: test, what: isPictures(test) ? "test images" : "test samples" };
+}
+
+/** Of a run's own arrays what was held out; of others their test part, else all of them. */
+async function arrayData(
+  source: string,
+  classes: readonly string[] | undefined,
+  own: Given | undefined,
+): Promise<EvaluationData> {
+  const targets = typeof own?.target === "string" ? { targets: own.target } : {};
+  if (own !== undefined) return { data: (await datasetFromArrays(source, targets)).test, what: "test images" };
+  const { train, test } = await pictureArrays(source, { ...targets, ...(classes === undefined ? {} : { classes }) });
+  return test === undefined ? { data: train, what: "images" } : { data: test, what: "test images" };
 }
 
 const isPictures = ({ inputs }: Dataset): boolean => inputs.dtype === "u8" && inputs.shape.length >= 3;
@@ -56,12 +72,15 @@ async function pictureData(
   own: Given | undefined,
 ): Promise<EvaluationData> {
   const { imageFolder } = await import("../node/pictures/image-folder.ts");
+  const isFolder = existsSync(source) && statSync(source).isDirectory();
+  const held = own === undefined && isFolder ? await heldOutFolder(source, classes ?? []) : undefined;
   const split = SPLIT.flatMap((name) => (own?.[name] === undefined ? [] : [[name, own[name]] as const]));
-  const found = await imageFolder(source, {
+  const found = await imageFolder(held ?? source, {
     ...{ imageSize: [height, width], channels, fit, background },
     ...(classes === undefined ? {} : { classes }),
     ...(own === undefined ? { validation: 0, test: 0 } : (Object.fromEntries(split) as ImageFolderOptions)),
   });
+  if (held !== undefined) return { data: found.train, what: "test images" };
   if (found.test !== undefined) return { data: found.test, what: "test images" };
   if (own !== undefined && found.validation !== undefined) return { data: found.validation, what: "validation images" };
   return { data: found.train, what: "images" };

@@ -2,7 +2,7 @@ import { OptionError } from "../core/errors.ts";
 import type { NodeBackendOptions } from "../node/default-backend.ts";
 import { KNOWN_DATASETS } from "../node/known-datasets.ts";
 import { isPictures } from "../node/pictures/is-pictures.ts";
-import { isTable } from "../node/tables/is-table.ts";
+import { isPictureArrays, isTable } from "../node/tables/is-table.ts";
 import { isTextFile } from "../node/text.ts";
 import type { Rule } from "../optim/hyper.ts";
 import { earlyStopping } from "../train/callbacks/early-stopping.ts";
@@ -31,6 +31,8 @@ export type Recipe = {
   readonly processing: Processing;
   /** When it stops, and what is kept to go on from. */
   readonly keeping: Keeping;
+  /** The file of labels beside pictures in a `.npy` file. */
+  readonly target?: string;
   /** Of a gpt and its text. */
   readonly text?: TextRecipe;
   /** Of folders of pictures. */
@@ -207,6 +209,7 @@ export function recipeOf(flags: Given, file: Given): Recipe {
   const ownRates = text ? TEXT_RATES : table ? TABLE_RATES : pictureRates;
   const rate = rateAndSchedule(merged, optimizer, ownRates);
   const { epochs, batchSize, seed, out } = { ...defaults, ...merged };
+  const target = isFile && isPictureArrays(data) ? merged.target : undefined;
   const { threads, wide, native, dataDir, tensorboard, validation, augment, weights, optimizerState, strict } = merged;
   const mode = modeOf(merged);
   for (const [flag, value] of Object.entries({ weights, augment }))
@@ -241,6 +244,7 @@ export function recipeOf(flags: Given, file: Given): Recipe {
     hypers,
     processing,
     keeping,
+    ...(target === undefined ? {} : { target }),
     ...(text === undefined ? {} : { text }),
     ...(table === undefined ? {} : { table }),
     ...(pictures === undefined ? {} : { pictures }),
@@ -331,7 +335,8 @@ function tableRecipeOf(
   if (model === "tabular" && !isRows)
     throw new OptionError(`--model: got tabular for ${data}; expected a table, such as cars.csv.`, "model");
   if (isRows) return { target, columns, stream, task, hidden, dropout, batchSize, epochs };
-  const given = TABLE_NAMES.find((name) => merged[name] !== undefined);
+  const labels = data !== undefined && isPictureArrays(data) ? "target" : "";
+  const given = TABLE_NAMES.find((name) => merged[name] !== undefined && name !== labels);
   if (given === undefined) return undefined;
   const shown = flags[given] === undefined ? given : `--${kebab(given)}`;
   throw new OptionError(`${shown}: got it with the model ${model}; expected it with a table only.`, shown);

@@ -97,7 +97,7 @@ export function readConfig(file: string): Given {
 
 export async function loadData(
   screen: Screen,
-  recipe: Pick<Recipe, "data" | "dataDir">,
+  recipe: Pick<Recipe, "data" | "dataDir" | "target">,
 ): Promise<{ train: Dataset; test: Dataset }> {
   const onProgress = ({ dataset, receivedBytes, totalBytes }: DatasetProgress): void => {
     const percent = Math.floor((100 * receivedBytes) / totalBytes);
@@ -107,6 +107,7 @@ export async function loadData(
     return await resolveDataset(recipe.data, {
       onProgress,
       ...(recipe.dataDir === undefined ? {} : { dataDir: recipe.dataDir }),
+      ...(recipe.target === undefined ? {} : { targets: recipe.target }),
     });
   } finally {
     screen.erase();

@@ -4,6 +4,7 @@ import { basename, dirname, isAbsolute, join, sep } from "node:path";
 import { DataError, OptionError } from "../core/errors.ts";
 import { sampleCount } from "../data/dataset.ts";
 import { cacheDir } from "./cache-dir.ts";
+import { datasetFromCifarFolder } from "./cifar-folder.ts";
 import { fileSize } from "./file-store.ts";
 import { datasetFromFolder, type TrainTest } from "./idx-folder.ts";
 import {
@@ -19,6 +20,8 @@ import {
   WINE,
 } from "./known-datasets.ts";
 import { cifarMembers, type Found, findForm } from "./known-forms.ts";
+import { datasetFromArrays } from "./pictures/picture-arrays.ts";
+import { isArrayFile } from "./tables/arrays.ts";
 import { extractTarGz, type Member } from "./tar-file.ts";
 
 /** Bytes over all files that a data set needs from the network. */
@@ -34,6 +37,8 @@ export type LoadOptions = {
   readonly dataDir?: string;
   /** Where downloads are kept. Default: `cacheDir()`. */
   readonly cacheDir?: string;
+  /** The file of labels beside pictures in a `.npy` file. */
+  readonly targets?: string;
   /** Never use the network. Default: whether `DOWNHILL_OFFLINE` is set, to anything but 0. */
   readonly offline?: boolean;
   readonly onProgress?: (progress: DatasetProgress) => void;
@@ -119,13 +124,15 @@ export function digits(options: LoadOptions = {}): Promise<TrainTest> {
 }
 
 /**
- * A data set by what a command line says: a known name, else a folder (`./digits`, `/data/digits`, `~` is the shell's).
- * A known name wins over a folder of that name. Throws OptionError for anything else, DataError for what is in a folder.
+ * A data set by what a command line says: a known name, else a folder (`./digits`, `/data/digits`, `~` is the shell's) of idx files
+ * or of CIFAR's `.bin` files, or a `.npz` or `.npy` file of pictures. A known name wins over a folder of that name.
+ * Throws OptionError for anything else, DataError for what is in a folder or file.
  */
 export async function resolveDataset(nameOrPath: string, options: LoadOptions = {}): Promise<TrainTest> {
   const known = KNOWN_DATASETS.find(({ name }) => name === nameOrPath);
   if (known !== undefined) return loadKnown(known, options);
-  const isPath = isAbsolute(nameOrPath) || nameOrPath.startsWith(".") || /[/\\]/.test(nameOrPath);
+  const isArrays = isArrayFile(nameOrPath);
+  const isPath = isArrays || isAbsolute(nameOrPath) || nameOrPath.startsWith(".") || /[/\\]/.test(nameOrPath);
   if (!isPath)
     throw new OptionError(
       `data: got ${JSON.stringify(nameOrPath)}; expected ${KNOWN_DATASETS.map(({ name }) => name).join(", ")} or a folder. Hint: a folder is written ./${nameOrPath}.`,
@@ -136,7 +143,11 @@ export async function resolveDataset(nameOrPath: string, options: LoadOptions = 
       `data: got the folder ${nameOrPath} and also ${options.dataDir} as data folder; expected one of them.`,
       nameOrPath,
     );
-  return datasetFromFolder(nameOrPath);
+  if (isArrays) {
+    const { targets } = options;
+    return datasetFromArrays(nameOrPath, targets === undefined ? {} : { targets });
+  }
+  return (await datasetFromCifarFolder(nameOrPath)) ?? datasetFromFolder(nameOrPath);
 }
 
 /** A known data set, and where it is on this machine. */

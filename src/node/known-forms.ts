@@ -16,7 +16,7 @@ import { type Member, readTarGz } from "./tar-file.ts";
 /** A data set that is whole on this machine. */
 export type Found = { readonly folder: string; readonly read: () => Promise<TrainTest> };
 
-type CifarForm = Extract<KnownForm, { readonly kind: "cifar" }>;
+export type CifarForm = Extract<KnownForm, { readonly kind: "cifar" }>;
 type RowsForm = Extract<KnownForm, { readonly kind: "rows" }>;
 
 /** The data set's files in a folder. Throws DataError naming what is missing. */
@@ -89,7 +89,8 @@ async function* archivedFiles(
   for await (const file of readTarGz(path, members)) yield [basename(file.path), file.bytes];
 }
 
-async function readCifar(
+/** CIFAR's pictures from files of the names that the form says. */
+export async function readCifar(
   known: KnownDataset,
   form: CifarForm,
   source: string,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DataError } from "../core/errors.ts";
 import { type Tokenizer, tokenizerFromConfig } from "../data/tokenizer.ts";
 import { isMissing, reasonOf } from "./file-store.ts";
+import { isArrayFile } from "./tables/arrays.ts";
 
 /**
  * The bytes of a text file. They need not be UTF-8, but a zero byte is in no text.
@@ -21,8 +22,12 @@ export function readText(path: string): Uint8Array {
   return bytes;
 }
 
-/** Whether a data argument is an existing file, or named as a text would be. Data sets are known by name or are folders. */
+/**
+ * Whether a data argument is an existing file, or named as a text would be. Data sets are known by name, are folders, or are
+ * NumPy's files.
+ */
 export function isTextFile(data: string): boolean {
+  if (isArrayFile(data)) return false;
   try {
     return statSync(data).isFile();
   } catch {

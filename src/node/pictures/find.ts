@@ -84,6 +84,19 @@ export async function findPictures(folder: string, links: boolean): Promise<Foun
   return { pictures, classes: classesOf(pictures, folder), skipped: walk.skipped.sort(byName) };
 }
 
+/**
+ * The folder `test` (else `val`) of a folder that has nothing to train on beside it. Undefined where it has, where there is none,
+ * and where that is the name of a class.
+ */
+export async function heldOutFolder(folder: string, classes: readonly string[]): Promise<string | undefined> {
+  const { folders } = await new Walk(folder, false).list(folder, "");
+  const partOf = ({ name }: Entry): Part | undefined =>
+    classes.includes(plain(name)) ? undefined : PART_NAMES[name.toLowerCase()];
+  if (folders.length === 0 || folders.some((each) => partOf(each) === undefined || partOf(each) === "train"))
+    return undefined;
+  return (folders.find((each) => partOf(each) === "test") ?? folders[0])?.path;
+}
+
 /** The classes of training pictures by name, checked. */
 export function classesOf(pictures: readonly FoundPicture[], source: string): readonly string[] {
   const fail = (text: string): never => {

@@ -1,7 +1,8 @@
 import { readdirSync, statSync } from "node:fs";
+import { cifarAmong } from "../cifar-folder.ts";
 import { isPictureListFile } from "../tables/is-table.ts";
 
-/** Whether a data argument is pictures: a folder that has no idx files, or a list of paths and labels. */
+/** Whether a data argument is pictures: a folder that has no idx files nor those of CIFAR, or a list of paths and labels. */
 export function isPictures(data: string): boolean {
   let entries: readonly string[];
   try {
@@ -10,5 +11,5 @@ export function isPictures(data: string): boolean {
   } catch {
     return false;
   }
-  return !entries.some((name) => /idx|ubyte/i.test(name));
+  return !entries.some((name) => /idx|ubyte/i.test(name)) && cifarAmong(entries) === undefined;
 }

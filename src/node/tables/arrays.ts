@@ -6,8 +6,9 @@ import { decodeNpy } from "../../io/npy.ts";
 import { decodeNpz } from "../../io/npz.ts";
 import { readBytes } from "./read-file.ts";
 
-const INPUTS = ["x", "inputs", "data", "features"];
-const TARGETS = ["y", "targets", "target", "labels", "label"];
+/** What arrays of samples and of targets are called. */
+export const INPUTS: readonly string[] = ["x", "inputs", "data", "images", "features"];
+export const TARGETS: readonly string[] = ["y", "targets", "target", "labels", "label"];
 /** Wider samples are no rows of a table. */
 const MAX_COLUMNS = 100_000;
 
@@ -16,27 +17,41 @@ export const isArrayFile = (path: string): boolean => /\.(npy|npz)$/i.test(path)
 /** Samples and targets as a table with columns x0, x1, ... and y; from row `testFrom` on they are for the end. */
 export type ArrayTable = { readonly table: Table; readonly testFrom?: number };
 
+/** Samples, and their targets where these are wanted. */
+export type ArrayPart = readonly [x: HostArray, y?: HostArray];
+
 /**
  * A table from NumPy's arrays: a `.npz` with `x` and `y` (or x_train, y_train, x_test and y_test; inputs and targets, data and
  * labels too), or a `.npy` and another of the targets. x is [N, K] or [N], y is [N] or [N, 1]; NaN is missing.
  */
 export async function readArrayTable(path: string, targets?: string, withTarget = true): Promise<ArrayTable> {
+  const { train, test } = await readArrayParts(path, targets, withTarget);
+  if (test === undefined) return { table: tableOf([train], path) };
+  return { table: tableOf([train, test], path), testFrom: train[0].shape[0] as number };
+}
+
+/** The arrays of a file by what they are for, of any shape. Errors: DataError naming the file and what it lacks. */
+export async function readArrayParts(
+  path: string,
+  targets?: string,
+  withTarget = true,
+): Promise<{ readonly train: ArrayPart; readonly test?: ArrayPart }> {
   if (/\.npy$/i.test(path)) {
     const x = decodeNpy(await readBytes(path), path);
-    if (!withTarget) return { table: tableOf([[x]], path) };
+    if (!withTarget) return { train: [x] };
     if (targets === undefined)
       throw new DataError(
         `table: got ${path} alone; expected its targets too. Hint: --target labels.npy, or both in a .npz.`,
         path,
       );
-    return { table: tableOf([[x, decodeNpy(await readBytes(targets), targets)]], path) };
+    return { train: [x, decodeNpy(await readBytes(targets), targets)] };
   }
   const arrays = await decodeNpz(await readBytes(path), path);
   const find = (names: readonly string[], part: string): HostArray | undefined => {
-    const found = Object.keys(arrays).find((name) => names.some((each) => name.toLowerCase() === `${each}${part}`));
+    const found = nameAmong(Object.keys(arrays), names, part);
     return found === undefined ? undefined : arrays[found];
   };
-  const pair = (part: string): Part | undefined => {
+  const pair = (part: string): ArrayPart | undefined => {
     const [x, y] = [find(INPUTS, part), find(TARGETS, part)];
     if (x !== undefined && !withTarget) return [x];
     return x === undefined || y === undefined ? undefined : [x, y];
@@ -48,23 +63,27 @@ export async function readArrayTable(path: string, targets?: string, withTarget 
       path,
     );
   const test = withTarget ? pair("_test") : undefined;
-  if (test === undefined) return { table: tableOf([train], path) };
-  return { table: tableOf([train, test], path), testFrom: train[0].shape[0] as number };
+  return { train, ...(test === undefined ? {} : { test }) };
 }
 
-/** Samples, and their targets where these are wanted. */
-type Part = readonly [x: HostArray, y?: HostArray];
+/** Which of the arrays' names is that of the inputs to train on. */
+export function inputsAmong(names: readonly string[]): string | undefined {
+  return nameAmong(names, INPUTS, "_train") ?? nameAmong(names, INPUTS, "");
+}
 
-function tableOf(parts: readonly Part[], name: string): Table {
+const nameAmong = (names: readonly string[], wanted: readonly string[], part: string): string | undefined =>
+  names.find((name) => wanted.some((each) => name.toLowerCase() === `${each}${part}`));
+
+function tableOf(parts: readonly ArrayPart[], name: string): Table {
   const fail = (text: string): never => {
     throw new DataError(`table: ${name} has ${text}`, name);
   };
-  const [[first]] = parts as [Part];
+  const [[first]] = parts as [ArrayPart];
   const width = first.shape.length === 1 ? 1 : (first.shape[1] as number);
   for (const [x, y] of parts) {
     if (x.shape.length < 1 || x.shape.length > 2)
       fail(
-        `inputs ${formatAval(x.aval)}; expected [N, K] or [N], rows of numbers. Hint: pictures are a folder, or go through dataset() of the library.`,
+        `inputs ${formatAval(x.aval)}; expected [N, K] or [N], rows of numbers. Hint: pictures are trained on by an image classifier, such as --model cnn.`,
       );
     if ((x.shape[1] ?? 1) !== width) fail(`inputs ${formatAval(x.aval)} for the end; expected ${width} in each row.`);
     if (y === undefined) continue;

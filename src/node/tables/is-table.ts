@@ -1,15 +1,23 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { isPictureList } from "../pictures/list-file.ts";
+import { inputsShape } from "./array-shape.ts";
 import { isArrayFile } from "./arrays.ts";
 import { isTableFile } from "./read-file.ts";
 
 /** Enough for a line of names. */
 const START_BYTES = 65_536;
 
-/** Whether a data argument is a table: by its name, unless it is a list of pictures. */
+/** Whether a data argument is a table: by its name, unless it is a list of pictures, or arrays of them. */
 export function isTable(data: string): boolean {
-  if (isArrayFile(data)) return true;
+  if (isArrayFile(data)) return !isPictureArrays(data);
   return isTableFile(data) && !isPictureList(namesOf(data));
+}
+
+/** Whether a data argument is a file of NumPy's with pictures: samples of two or three axes. */
+export function isPictureArrays(data: string): boolean {
+  if (!isArrayFile(data)) return false;
+  const rank = inputsShape(data)?.length;
+  return rank === 3 || rank === 4;
 }
 
 /** Whether a data argument is a file that lists paths of pictures and labels. */

@@ -107,7 +107,9 @@ describe("NumPy's arrays", () => {
     const pictures = array(new Uint8Array(16), [4, 2, 2]);
     await expect(
       table(file("p.npz", await encodeNpz({ x: pictures, y: array([0, 1, 0, 1], [4], "i32") }))),
-    ).rejects.toThrow("has inputs u8[4,2,2]; expected [N, K] or [N], rows of numbers. Hint: pictures are a folder");
+    ).rejects.toThrow(
+      "has inputs u8[4,2,2]; expected [N, K] or [N], rows of numbers. Hint: pictures are trained on by an image classifier",
+    );
     await expect(table(file("c.npy", encodeNpy(x)))).rejects.toThrow("alone; expected its targets too");
   });
 });
