@@ -1,16 +1,77 @@
-import { readFileSync, statSync } from "node:fs";
+import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { joinBytes } from "../core/bytes.ts";
 import { DataError } from "../core/errors.ts";
 import { type Tokenizer, tokenizerFromConfig } from "../data/tokenizer.ts";
 import { isMissing, reasonOf } from "./file-store.ts";
 import { isArrayFile } from "./tables/arrays.ts";
 
+const NAME = /\.(txt|text|md)$/i;
+
 /**
- * The bytes of a text file. They need not be UTF-8, but a zero byte is in no text.
+ * The bytes of a text file, or of all `.txt`, `.text` and `.md` files in a folder and those inside of it, in the order of their names
+ * with an empty line between them; links are not followed. They need not be UTF-8, but a zero byte is in no text.
  *
- * Throws DataError naming a file that is missing, no file, empty, or no text.
+ * Throws DataError naming a file that is missing, empty, or no text, and a folder without any.
  */
 export function readText(path: string): Uint8Array {
+  return isFolder(path) ? readTexts(path) : readOne(path);
+}
+
+const byName = (a: Dirent, b: Dirent): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+const isHidden = ({ name }: Dirent): boolean => name.startsWith(".");
+const isText = (entry: Dirent): boolean => entry.isFile() && !isHidden(entry) && NAME.test(entry.name);
+
+function readTexts(folder: string): Uint8Array {
+  const files: string[] = [];
+  const walk = (inside: string): void => {
+    for (const entry of entriesOf(inside)) {
+      const path = join(inside, entry.name);
+      if (entry.isDirectory() && !isHidden(entry)) walk(path);
+      else if (isText(entry) && statSync(path).size > 0) files.push(path);
+    }
+  };
+  walk(folder);
+  if (files.length === 0)
+    throw new DataError(
+      `text: ${folder} has no texts; expected files ending in .txt, .text or .md that are not empty.`,
+      folder,
+    );
+  return joinBytes(
+    files.flatMap((file, i) => {
+      const bytes = readOne(file);
+      if (i === files.length - 1) return [bytes];
+      return [bytes, bytes.at(-1) === NEWLINE ? Uint8Array.of(NEWLINE) : Uint8Array.of(NEWLINE, NEWLINE)];
+    }),
+  );
+}
+
+const NEWLINE = 10;
+
+function entriesOf(folder: string): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true }).sort(byName);
+  } catch (error) {
+    throw new DataError(`text: cannot read ${folder}: ${reasonOf(error)}.`, folder);
+  }
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a data argument is a folder of texts: no folders inside, which would be classes of pictures. */
+export function isTextFolder(data: string): boolean {
+  if (!isFolder(data)) return false;
+  const entries = entriesOf(data).filter((entry) => !isHidden(entry));
+  return entries.some(isText) && !entries.some((entry) => entry.isDirectory());
+}
+
+function readOne(path: string): Uint8Array {
   const bytes = read(path, "text");
   if (bytes.length === 0) throw new DataError(`text: ${path} is empty; expected a text.`, path);
   const zero = bytes.indexOf(0);
@@ -23,15 +84,15 @@ export function readText(path: string): Uint8Array {
 }
 
 /**
- * Whether a data argument is an existing file, or named as a text would be. Data sets are known by name, are folders, or are
- * NumPy's files.
+ * Whether a data argument is an existing file, a folder of texts, or named as a text would be. Data sets are known by name, are
+ * other folders, or NumPy's files.
  */
 export function isTextFile(data: string): boolean {
   if (isArrayFile(data)) return false;
   try {
-    return statSync(data).isFile();
+    return statSync(data).isFile() || isTextFolder(data);
   } catch {
-    return /\.(txt|text|md)$/i.test(data);
+    return NAME.test(data);
   }
 }
 
