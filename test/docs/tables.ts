@@ -25,6 +25,7 @@ import { Random } from "../../src/testing/random.ts";
 import type { Sample } from "../../src/testing/samples/sample.ts";
 import { samplePrimitives } from "../../src/testing/samples/table.ts";
 import { root } from "../built.ts";
+import { augmentationTable } from "./augmentation-table.ts";
 import { datasetTable } from "./dataset-table.ts";
 import { constantTable, derivativeTable } from "./derivatives.ts";
 import { layerTable } from "./layer-table.ts";
@@ -321,6 +322,7 @@ export const tables: Readonly<Record<string, MakeTable>> = {
   "schedule options": scheduleOptionTable,
   "schedule conventions": scheduleConventionTable,
   layers: layerTable,
+  augmentations: augmentationTable,
   elementwise: elementwiseTable,
   "other primitives": otherTable,
   derivatives: derivativeTable,

@@ -271,6 +271,82 @@ test.each([0.1, 0.2, 0.5, 0.6, 1, 4])("Beta(%d, alpha) has its mean, variance an
   expect(moment(4) / fourth).toBeCloseTo(1, 1);
 });
 
+describe.each([
+  ["trivialAugment", augment.trivialAugment()],
+  ["randAugment", augment.randAugment()],
+] as const)("%s", (kind, made) => {
+  const [many, size] = [1400, 12 * 14];
+  const picture = Uint8Array.from({ length: 3 * size }, (_, i) => 20 + ((i * 37) % 200));
+  const same = new HostArray(
+    "u8",
+    [many, 3, 12, 14],
+    Uint8Array.from({ length: many * 3 * size }, (_, i) => picture[i % (3 * size)] as number),
+  );
+
+  test("changes each picture by itself, some not at all, and bytes stay bytes", async () => {
+    const result = await changed(made, same);
+    expect(result.dtype).toBe("u8");
+    const each = Array.from({ length: many }, (_, n) => result.data.slice(n * 3 * size, (n + 1) * 3 * size).join(" "));
+    const untouched = each.filter((shown) => shown === picture.join(" ")).length / many;
+    // Identity, and equalize of so small a picture: 2 of 14, of two in a row their square; and the lowest levels.
+    expect(untouched).toBeGreaterThan(kind === "trivialAugment" ? 0.12 : 0.01);
+    expect(untouched).toBeLessThan(kind === "trivialAugment" ? 0.25 : 0.04);
+    expect(new Set(each).size).toBeGreaterThan(kind === "trivialAugment" ? 250 : 150);
+  });
+
+  test("pictures of one channel too; numbers are refused, since nothing says what is white", async () => {
+    const one = new HostArray("u8", [8, 1, 12, 14], new Uint8Array(8 * size).fill(9));
+    expect((await changed(made, one)).shape).toEqual(one.shape);
+    await expect(
+      changed(
+        made,
+        even(() => 1, 4),
+      ),
+    ).rejects.toThrow(`augment.${kind}: got pictures f32[200,1,4,4]; expected bytes`);
+  });
+});
+
+test("colorJitter does what its parts do, one after the other", async () => {
+  const colours = new HostArray(
+    "u8",
+    [count, 3, 2, 2],
+    Uint8Array.from({ length: 12 * count }, (_, i) => (i * 41) % 256),
+  );
+  const { data } = await changed(
+    augment.colorJitter({ brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 }),
+    colours,
+  );
+  const off = [...data].map((value, i) => Math.abs(value - (colours.data[i] as number)));
+  expect(off.reduce((sum, each) => sum + each, 0) / off.length).toBeGreaterThan(10);
+  expect(augment.colorJitter({ hue: 0.1 }).config).toEqual({ kind: "colorJitter", hue: 0.1 });
+  expect(() => augment.colorJitter({})).toThrow("augment.colorJitter: got no strength above 0");
+  expect(() => augment.colorJitter({ hue: 0.6 })).toThrow("augment.hue: got strength 0.6");
+  expect(() => augment.randAugment({ magnitude: 31 })).toThrow("augment.randAugment: got magnitude 31");
+});
+
+test("hue turns red towards yellow or magenta, and leaves grey and what is of one channel", async () => {
+  const pixels = [255, 0, 0, 90, 90, 90];
+  const x = new HostArray(
+    "u8",
+    [count, 3, 1, 2],
+    Uint8Array.from({ length: 6 * count }, (_, i) => pixels[((i % 6) % 2) * 3 + Math.floor((i % 6) / 2)] as number),
+  );
+  const { data } = await changed(augment.hue(0.1), x);
+  const [greens, blues] = [2, 4].map((at) => all.map((n) => data[6 * n + at] as number)) as [number[], number[]];
+  for (const n of all) {
+    expect(data[6 * n]).toBe(255);
+    expect([1, 3, 5].map((at) => data[6 * n + at])).toEqual([90, 90, 90]);
+    expect(Math.min(greens[n] as number, blues[n] as number)).toBe(0);
+  }
+  // A tenth of the circle is six tenths of the way.
+  for (const list of [greens, blues]) {
+    expect(Math.max(...list)).toBeLessThanOrEqual(153);
+    expect(Math.max(...list)).toBeGreaterThan(140);
+  }
+  const one = even((n) => n, 2);
+  expect((await changed(augment.hue(0.1), one)).data).toEqual(one.data);
+});
+
 test("another key draws otherwise; the same key alike", async () => {
   const once = await changed(augment.crop(2));
   expect((await changed(augment.crop(2))).data).toEqual(once.data);
@@ -298,6 +374,10 @@ describe("as text", () => {
     "erase 3",
     "noise 0",
     "mixup 0",
+    "hue 0.6",
+    "randAugment 31",
+    "randAugment 2.5",
+    "trivialAugment 3",
     "resizedCrop 1.2",
     "",
     "constructor",
