@@ -91,6 +91,8 @@ export type TableRecipe = {
   readonly target: string | undefined;
   readonly columns: string | undefined;
   readonly stream: boolean | undefined;
+  /** A file of rows to test on. */
+  readonly testData: string | undefined;
   readonly task: "classification" | "regression" | undefined;
   readonly dropout: number;
   /** Undefined here and below: what the number of rows decides. */
@@ -136,7 +138,7 @@ const PICTURE_RATES: Readonly<Record<string, number>> = { adamw: 1e-3, adam: 1e-
 /** Of a new last layer; what is before it has a tenth, the rate that it was trained with. */
 const TUNING_RATES: Readonly<Record<string, number>> = { adamw: 1e-2, adam: 1e-2 };
 
-const TABLE_NAMES = ["target", "columns", "stream", "task", "hidden"];
+const TABLE_NAMES = ["target", "columns", "stream", "testData", "task", "hidden"];
 /** In place of `DEFAULTS` where a table is trained on. */
 const TABLE_TRAINING = { optimizer: "adamw", schedule: "warmup 5% | cosine" } as const;
 const TABLE_RATES: Readonly<Record<string, number>> = { adamw: 2e-3, adam: 2e-3 };
@@ -329,12 +331,12 @@ function tableRecipeOf(
   isRows: boolean,
   flags: Given,
 ): TableRecipe | undefined {
-  const { data, target, columns, stream, task, hidden, dropout = TABLE_CARE.dropout, batchSize, epochs } = merged;
+  const { data, target, columns, stream, testData, task, hidden, dropout = TABLE_CARE.dropout, batchSize, epochs } = merged;
   if (isRows && model !== "tabular")
     throw new OptionError(`--model: got ${model} for the table ${data}; expected tabular.`, "model");
   if (model === "tabular" && !isRows)
     throw new OptionError(`--model: got tabular for ${data}; expected a table, such as cars.csv.`, "model");
-  if (isRows) return { target, columns, stream, task, hidden, dropout, batchSize, epochs };
+  if (isRows) return { target, columns, stream, testData, task, hidden, dropout, batchSize, epochs };
   const labels = data !== undefined && isPictureArrays(data) ? "target" : "";
   const given = TABLE_NAMES.find((name) => merged[name] !== undefined && name !== labels);
   if (given === undefined) return undefined;

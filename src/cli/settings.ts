@@ -265,6 +265,14 @@ const BASE = {
     expected: "true or false",
     schema: v.boolean(),
   },
+  testData: {
+    flag: "--test-data <file>",
+    group: "Table",
+    help: "rows to test on in a file of their own; then none of the others are held out for the end",
+    kind: "text",
+    expected: "a file of the same columns, such as rest.csv",
+    schema: text,
+  },
   task: {
     flag: "--task <name>",
     group: "Table",

@@ -94,19 +94,28 @@ type ReadTable = Omit<TableData, "train"> & {
 
 /** The table of a recipe, split and encoded as its training did. */
 export async function readTable({ data, validation, table: options }: TableRun): Promise<ReadTable> {
-  const { target, columns, task, stream } = options;
+  const { target, columns, task, stream, testData } = options;
+  for (const [flag, needless] of Object.entries({ stream: stream !== true, "test-data": testData === undefined }))
+    if (!needless && isArrayFile(data))
+      throw new OptionError(`--${flag}: got it with ${data}; expected it with CSV, JSON lines or Parquet.`, flag);
   const settings: TableFileOptions = {
     ...(target === undefined ? {} : { target }),
     ...(columns === undefined ? {} : { columns: atFlag("columns", () => parseColumns(columns)) }),
     ...(task === undefined ? {} : { task }),
     ...(validation === undefined ? {} : { validation }),
+    ...(testData === undefined ? {} : { test: 0 }),
   };
-  if (stream !== true) {
-    const read = await table(data, settings);
-    return { ...read, rows: countOf(read.train), learned: read.train };
-  }
-  if (isArrayFile(data)) throw new OptionError(`--stream: got ${data}; expected CSV, JSON lines or Parquet.`, "stream");
-  const read = await streamTable(data, settings);
+  const read = stream === true ? await streamed(data, settings) : await inMemory(data, settings);
+  return testData === undefined ? read : { ...read, test: await readTestRows(testData, read.encoding) };
+}
+
+async function inMemory(path: string, settings: TableFileOptions): Promise<ReadTable> {
+  const read = await table(path, settings);
+  return { ...read, rows: countOf(read.train), learned: read.train };
+}
+
+async function streamed(path: string, settings: TableFileOptions): Promise<ReadTable> {
+  const read = await streamTable(path, settings);
   return { ...read, rows: read.train.stream.samplesPerEpoch };
 }
 

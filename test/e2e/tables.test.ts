@@ -177,6 +177,54 @@ test("a file that is read while training: what is beyond its first rows is train
   expect(other.stderr).toContain("--stream: got it with the model");
 });
 
+describe("test rows in a file of their own", () => {
+  beforeAll(() => {
+    writeFileSync(at("most.csv"), [NAMES, ...flats.slice(0, 500)].join("\n"));
+    // In another order of columns, as another program may write them.
+    const turned = flats.slice(500).map((row) => row.split(",").reverse().join(","));
+    writeFileSync(at("rest.csv"), [NAMES.split(",").reverse().join(","), ...turned].join("\n"));
+    writeFileSync(at("short.csv"), "area,price\n30,100000\n");
+    writeFileSync(at("strange.csv"), "area,city,street,sold,price\n30,Ulm,street 1,2015-01-15,dear\n");
+    writeFileSync(at("two.csv"), `x,y\n${"40,high\n30,low\n".repeat(20)}`);
+    writeFileSync(at("third.csv"), "x,y\n40,high\n20,middling\n");
+  });
+
+  const train = (...args: readonly string[]): Promise<Outcome> =>
+    downhill(folder, "train", ...args, "--epochs", "2", "--hidden", "8");
+
+  test("all others are trained on; evaluate and resume know it", async () => {
+    const flags = ["--target", "price", "--test-data", "rest.csv", "--out", "apart"];
+    const { code, stdout, stderr } = await train("most.csv", ...flags);
+    expect([stderr, code]).toEqual(["", 0]);
+    expect(stdout).toContain("most.csv: 450 training, 50 validation and 100 test rows");
+    const [, said] = /Test: mean absolute error (.*), root.* on 100 rows/.exec(stdout) ?? [];
+    const evaluated = await downhill(folder, "evaluate", runIn("apart"));
+    expect(evaluated.stdout).toContain("on 100 test rows of rest.csv");
+    expect(evaluated.stdout).toMatch(new RegExp(`^all +${said} `, "m"));
+    const gone = await downhill(folder, "resume", runIn("apart"), "--epochs", "3");
+    expect([gone.stderr, gone.code]).toEqual(["", 0]);
+    expect(gone.stdout).toMatch(/Test: .* on 100 rows/);
+    const streamed = await train("most.csv", ...flags.slice(0, 4), "--stream", "--out", "apart-streamed");
+    expect(streamed.stdout).toContain("most.csv: 450 training (streamed), 50 validation and 100 test rows");
+  });
+
+  const refused: readonly (readonly [string, readonly string[], string])[] = [
+    ["no such file", ["most.csv", "--target", "price", "--test-data", "none.csv"], "there is no file none.csv"],
+    ["a column less", ["most.csv", "--target", "price", "--test-data", "short.csv"], "short.csv"],
+    ["a word for a number", ["most.csv", "--target", "price", "--test-data", "strange.csv"], "strange.csv"],
+    ["a class of its own", ["two.csv", "--target", "y", "--test-data", "third.csv"], '"middling"'],
+    ["other data", ["mnist", "--test-data", "rest.csv"], "--test-data: got it with the model cnn"],
+  ];
+  test.each(refused)("%s is one sentence", async (_, args, message) => {
+    const { code, stdout, stderr } = await downhill(folder, "train", ...args, "--out", "never");
+    expect(stderr).toContain(message);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+    expect(stdout).toBe("");
+    expect(code).not.toBe(0);
+    expect(readdirSync(folder)).not.toContain("never");
+  });
+});
+
 describe("wrong input is one sentence", () => {
   const refused: readonly (readonly [string, readonly string[], string])[] = [
     ["no target", ["flats.csv"], "target: got none for flats.csv; expected the column to predict, one of area, city"],
