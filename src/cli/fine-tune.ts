@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { zeros } from "../core/host-array.ts";
 import type { PictureForm } from "../data/picture-form.ts";
@@ -8,13 +8,17 @@ import { type ModelRow, models } from "../nn/models/table.ts";
 import type { StateDict } from "../nn/state-dict.ts";
 import { MODEL_FILE } from "../train/load.ts";
 import { decodeModel } from "../train/model-file.ts";
-import type { PictureRecipe, Recipe } from "./recipe.ts";
+import type { PictureRecipe } from "./picture-recipe.ts";
+import type { Recipe } from "./recipe.ts";
+import { readRecord } from "./run-record.ts";
 import { readWeights } from "./weights.ts";
 
 /** What a fine-tuning goes on from. */
 export type Base = {
   readonly from: string;
   readonly model: LayerConfig;
+  /** What a run's record calls it. */
+  readonly name: string | undefined;
   /** All but the last layer's. */
   readonly body: StateDict;
   /** The last layer's name. */
@@ -58,7 +62,8 @@ export async function baseOf(recipe: Recipe, from: string): Promise<Base> {
     (own !== undefined && height > 0 && (channels === 1 || channels === 3)
       ? ({ channels, height, width, fit: "contain", background: [0, 0, 0] } as const)
       : undefined);
-  return { from, model, body, head, last, form, preprocessing };
+  const { model: name } = isFolder && existsSync(join(from, "config.json")) ? readRecord(from).settings : {};
+  return { from, model, name: typeof name === "string" ? name : undefined, body, head, last, form, preprocessing };
 }
 
 /**

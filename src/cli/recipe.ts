@@ -9,7 +9,16 @@ import { earlyStopping } from "../train/callbacks/early-stopping.ts";
 import type { Callback } from "../train/events.ts";
 import type { FitOptions } from "../train/fit.ts";
 import { parseDuration, parseEvery } from "./keeping-text.ts";
+import {
+  PICTURE_RATES,
+  PICTURE_TRAINING,
+  type PictureRecipe,
+  pictureRecipeOf,
+  TUNING_RATES,
+} from "./picture-recipe.ts";
 import { type BaseSettings, type Given, HYPER_NAMES, kebab, RULES, rateOf, type Value } from "./settings.ts";
+import { TABLE_CARE, TABLE_RATES, TABLE_TRAINING, type TableRecipe, tableRecipeOf } from "./table-recipe.ts";
+import { TEXT_DEFAULTS, TEXT_RATES, TEXT_TRAINING, type TextRecipe, textRecipeOf } from "./text-recipe.ts";
 
 /** A run's settings, all decided. */
 export type Recipe = {
@@ -64,43 +73,6 @@ export type Keeping = Readonly<Pick<BaseSettings, (typeof KEEPING)[number]>>;
 
 export type Processing = Readonly<Pick<BaseSettings, (typeof PROCESSING)[number]>>;
 
-export type TextRecipe = {
-  readonly layers: number;
-  readonly heads: number;
-  readonly width: number;
-  readonly block: number;
-  readonly dropout: number;
-  readonly tokenizer: string;
-  /** Undefined where the tokenizer is not learned. */
-  readonly vocab: number | undefined;
-  /** Undefined: the text's first line. */
-  readonly sample: string | undefined;
-  /** Undefined: a tenth of the run. */
-  readonly sampleEvery: number | undefined;
-  /** Undefined: what makes 600,000 tokens. */
-  readonly epochs: number | undefined;
-};
-
-export type PictureRecipe = Readonly<Pick<BaseSettings, (typeof PICTURE_NAMES)[number]>> & {
-  /** Undefined here and below: what the number of pictures decides. */
-  readonly batchSize: number | undefined;
-  readonly epochs: number | undefined;
-};
-
-export type TableRecipe = {
-  readonly target: string | undefined;
-  readonly columns: string | undefined;
-  readonly stream: boolean | undefined;
-  /** A file of rows to test on. */
-  readonly testData: string | undefined;
-  readonly task: "classification" | "regression" | undefined;
-  readonly dropout: number;
-  /** Undefined here and below: what the number of rows decides. */
-  readonly hidden: string | undefined;
-  readonly batchSize: number | undefined;
-  readonly epochs: number | undefined;
-};
-
 /** Where the rules' own defaults are too careful for small images. */
 const RATES: Readonly<Record<string, number>> = { sgd: 0.1, momentum: 0.05 };
 
@@ -113,37 +85,6 @@ const DEFAULTS = {
   seed: 1,
   out: "runs",
 } as const;
-
-const TEXT_DEFAULTS = { layers: 4, heads: 4, width: 128, block: 64, dropout: 0.1, tokenizer: "bpe" } as const;
-const TEXT_NAMES = [...Object.keys(TEXT_DEFAULTS), "vocab", "sample", "sampleEvery"];
-/** In place of `DEFAULTS` where a text is trained on. */
-const TEXT_TRAINING = { optimizer: "adamw", schedule: "warmup 5% | cosine", batchSize: 8, clipNorm: 1 } as const;
-const TEXT_RATES: Readonly<Record<string, number>> = { adamw: 2e-3, adam: 2e-3 };
-
-const PICTURE_NAMES = [
-  "imageSize",
-  "fit",
-  "test",
-  "splitSeed",
-  "classWeights",
-  "followLinks",
-  "maxBroken",
-  "fineTune",
-  "freezeEpochs",
-  "bodyRate",
-] as const;
-/** In place of `DEFAULTS` where folders of pictures are trained on. */
-const PICTURE_TRAINING = { optimizer: "adamw", schedule: "warmup 5% | cosine" } as const;
-const PICTURE_RATES: Readonly<Record<string, number>> = { adamw: 1e-3, adam: 1e-3 };
-/** Of a new last layer; what is before it has a tenth, the rate that it was trained with. */
-const TUNING_RATES: Readonly<Record<string, number>> = { adamw: 1e-2, adam: 1e-2 };
-
-const TABLE_NAMES = ["target", "columns", "stream", "testData", "task", "hidden"];
-/** In place of `DEFAULTS` where a table is trained on. */
-const TABLE_TRAINING = { optimizer: "adamw", schedule: "warmup 5% | cosine" } as const;
-const TABLE_RATES: Readonly<Record<string, number>> = { adamw: 2e-3, adam: 2e-3 };
-/** Small tables are learned by heart without. */
-const TABLE_CARE = { earlyStopping: 20, weightDecay: 0.1, dropout: 0.1 } as const;
 
 /** What `train --help` says of texts and tables. */
 export const DATA_HELP: string = [
@@ -274,74 +215,6 @@ function modeOf({ mode, reproducible }: BaseSettings): BaseSettings["mode"] {
     `--${reproducible ? "" : "no-"}reproducible: got it with --mode ${mode}; expected one of the two.`,
     "reproducible",
   );
-}
-
-/** Throws OptionError for what belongs to a text where none is trained on. */
-function textRecipeOf(merged: BaseSettings & Given, model: Recipe["model"], flags: Given): TextRecipe | undefined {
-  const takes = (name: string): boolean => model === "tabular" && name === "dropout";
-  const given = TEXT_NAMES.find((name) => merged[name] !== undefined && !takes(name));
-  if (model !== "gpt") {
-    if (given === undefined) return undefined;
-    const shown = flags[given] === undefined ? given : `--${kebab(given)}`;
-    throw new OptionError(`${shown}: got it with the model ${model}; expected it with gpt only.`, shown);
-  }
-  const { layers, heads, width, block, dropout, tokenizer } = { ...TEXT_DEFAULTS, ...merged };
-  const { vocab, sample, sampleEvery, epochs } = merged;
-  if (width % heads !== 0)
-    throw new OptionError(`--heads: got ${heads} heads and width ${width}; expected heads to divide it.`, "heads");
-  const overruled = flags.tokenizer !== undefined && flags.vocab === undefined;
-  if (vocab !== undefined && tokenizer !== "bpe" && !overruled)
-    throw new OptionError(`--vocab: got it with the tokenizer ${tokenizer}; expected it with bpe only.`, "vocab");
-  const learned = tokenizer === "bpe" ? (vocab ?? 512) : undefined;
-  return { layers, heads, width, block, dropout, tokenizer, vocab: learned, sample, sampleEvery, epochs };
-}
-
-/** Throws OptionError for what belongs to pictures where other data is trained on. */
-function pictureRecipeOf(merged: BaseSettings & Given, isFolder: boolean, flags: Given): PictureRecipe | undefined {
-  const { fineTune, freezeEpochs, bodyRate, weights, model, batchSize, epochs } = merged;
-  const given = PICTURE_NAMES.find((name) => merged[name] !== undefined);
-  const shown = (name: string): string => (flags[name] === undefined ? name : `--${kebab(name)}`);
-  if (!isFolder) {
-    if (given === undefined) return undefined;
-    throw new OptionError(
-      `${shown(given)}: got it with ${merged.data}; expected it with a folder of pictures only.`,
-      given,
-    );
-  }
-  for (const [name, value] of Object.entries({ freezeEpochs, bodyRate }))
-    if (value !== undefined && fineTune === undefined)
-      throw new OptionError(`${shown(name)}: got it without --fine-tune; expected both.`, name);
-  if (fineTune !== undefined && weights !== undefined)
-    throw new OptionError("--weights: got it with --fine-tune; expected one of the two.", "weights");
-  if (fineTune !== undefined && model === undefined && /\.(pt|pth|bin)$/i.test(fineTune))
-    throw new OptionError(
-      `--fine-tune: got ${fineTune}, which does not say of what model it is; expected --model too.`,
-      "fineTune",
-    );
-  const own = Object.fromEntries(
-    PICTURE_NAMES.flatMap((name) => (merged[name] === undefined ? [] : [[name, merged[name]]])),
-  );
-  return { ...own, batchSize, epochs };
-}
-
-/** Throws OptionError for what belongs to a table where none is trained on, and for another model on one. */
-function tableRecipeOf(
-  merged: BaseSettings & Given,
-  model: Recipe["model"],
-  isRows: boolean,
-  flags: Given,
-): TableRecipe | undefined {
-  const { data, target, columns, stream, testData, task, hidden, dropout = TABLE_CARE.dropout, batchSize, epochs } = merged;
-  if (isRows && model !== "tabular")
-    throw new OptionError(`--model: got ${model} for the table ${data}; expected tabular.`, "model");
-  if (model === "tabular" && !isRows)
-    throw new OptionError(`--model: got tabular for ${data}; expected a table, such as cars.csv.`, "model");
-  if (isRows) return { target, columns, stream, testData, task, hidden, dropout, batchSize, epochs };
-  const labels = data !== undefined && isPictureArrays(data) ? "target" : "";
-  const given = TABLE_NAMES.find((name) => merged[name] !== undefined && name !== labels);
-  if (given === undefined) return undefined;
-  const shown = flags[given] === undefined ? given : `--${kebab(given)}`;
-  throw new OptionError(`${shown}: got it with the model ${model}; expected it with a table only.`, shown);
 }
 
 /** An optimizer as JSON, which has its own rate and hyperparameters. */

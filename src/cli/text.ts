@@ -15,11 +15,12 @@ import type { TrainedModel } from "../train/trained-model.ts";
 import { finished, fitRun } from "./fit-run.ts";
 import { epochOf, formatBytes, formatCount, formatDuration, formatNumber, progressLine } from "./format.ts";
 import { backendLines, programLines, REDRAW_MS } from "./progress.ts";
-import { type Recipe, shownEpochs, type TextRecipe } from "./recipe.ts";
+import { type Recipe, shownEpochs } from "./recipe.ts";
 import { TEXT_REPORT } from "./run-report.ts";
 import type { Screen } from "./screen.ts";
 import type { Session } from "./session.ts";
 import { wrapText } from "./text-format.ts";
+import type { TextRecipe } from "./text-recipe.ts";
 import { TimeLeft } from "./time-left.ts";
 
 /** Tokens that a run sees when nobody says for how many epochs. */

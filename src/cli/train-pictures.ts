@@ -13,8 +13,9 @@ import { atFlag, optimizerOf } from "./assemble.ts";
 import { type Base, BODY_RATE, baseOf, held, startOf } from "./fine-tune.ts";
 import { finished, fitRun, type Tested, testRun } from "./fit-run.ts";
 import { formatCount, formatNumber, formatPercent } from "./format.ts";
+import type { PictureRecipe } from "./picture-recipe.ts";
 import { Progress } from "./progress.ts";
-import { type PictureRecipe, type Recipe, shownEpochs } from "./recipe.ts";
+import { type Recipe, shownEpochs } from "./recipe.ts";
 import type { Screen } from "./screen.ts";
 import type { Session } from "./session.ts";
 import { namingFile, readWeights, WeightsNote } from "./weights.ts";
@@ -99,6 +100,7 @@ function decided(given: PictureRun, train: Dataset, base: Base | undefined): Pic
       : { freezeEpochs: pictures.freezeEpochs ?? Math.floor(epochs / 4), bodyRate: pictures.bodyRate ?? BODY_RATE };
   return {
     ...given,
+    model: base?.name ?? given.model,
     batchSize,
     epochs,
     augment: augment === "none" ? undefined : augment,

@@ -15,12 +15,13 @@ import type { Examples } from "../train/examples.ts";
 import { atFlag } from "./assemble.ts";
 import { finished, fitRun, type Tested, testRun } from "./fit-run.ts";
 import { formatCount, formatNumber, formatPercent } from "./format.ts";
-import { type Recipe, recipeOf, type TableRecipe } from "./recipe.ts";
+import { type Recipe, recipeOf } from "./recipe.ts";
 import type { Screen } from "./screen.ts";
 import type { Session } from "./session.ts";
 import type { Given } from "./settings.ts";
 import { formatValue } from "./table-format.ts";
 import { TableProgress } from "./table-progress.ts";
+import type { TableRecipe } from "./table-recipe.ts";
 
 /** Updates that a run makes when nobody says for how many epochs. */
 const UPDATES = 2_000;

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -151,6 +151,15 @@ describe("a run on a folder of pictures", () => {
     expect(stdout).toMatch(/6 arrays from/);
     expect(stdout).not.toMatch(/drawn anew/);
     expect(stdout).toMatch(/others: \d+ pictures of 3 classes, as 40x48 RGB \(contain\)/);
+  });
+
+  test("is fine-tuned under the name that its own record has for the model", async () => {
+    await cp(join(folder, run), join(folder, "named"), { recursive: true });
+    const record = async (path: string) => JSON.parse(await readFile(join(folder, path, "config.json"), "utf8"));
+    await writeFile(join(folder, "named", "config.json"), JSON.stringify({ ...(await record(run)), model: "lenet" }));
+    const { stdout } = await downhill(folder, "train", "others", "--fine-tune", "named", "--epochs", "1");
+    const tuned = /Saved to (.*)/.exec(stdout)?.[1] ?? "";
+    expect(await record(tuned)).toMatchObject({ model: "lenet", fineTune: "named", lr: 0.01 });
   });
 
   test("is fine-tuned with a layer frozen by name, one thawed later and one at a rate of its own", async () => {
