@@ -11,6 +11,8 @@ const node = defineConfig({
     "bundled/index.node": "src/index.node.ts",
     "bundled/index.web": "src/index.web.ts",
     "bundled/testing": "src/testing/index.ts",
+    // A thread's own file, which the parts beside it start.
+    "bundled/parquet-worker": "src/node/tables/parquet-worker.ts",
   },
   outDir: "dist",
   platform: "node",

@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { keyOf, uniformAt } from "../../src/core/prng.ts";
 import { decodeRows } from "../../src/data/table/decode.ts";
@@ -8,7 +9,7 @@ import type { TableEncoding } from "../../src/data/table/encoding.ts";
 import { load } from "../../src/node/load-run.ts";
 import { readRows, readTestRows } from "../../src/node/tables/rows.ts";
 import { evaluateFully } from "../../src/train/evaluation/evaluate-fully.ts";
-import { requireBuilt } from "../built.ts";
+import { requireBuilt, root } from "../built.ts";
 import { downhill, type Outcome } from "./command.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "downhill-tables-"));
@@ -225,6 +226,23 @@ describe("test rows in a file of their own", () => {
   });
 });
 
+test("Parquet in several row groups", async () => {
+  const area = Array.from({ length: 200 }, (_, i) => (i * 37) % 101);
+  const columnData = [
+    { name: "area", data: area, type: "DOUBLE" },
+    { name: "size", data: area.map((value) => (value > 50 ? "large" : "small")), type: "STRING" },
+  ] as const;
+  writeFileSync(
+    at("rooms.parquet"),
+    new Uint8Array(parquetWriteBuffer({ columnData: [...columnData], rowGroupSize: 60 })),
+  );
+  const flags = ["--target", "size", "--epochs", "30", "--out", "parquet"];
+  const { stdout, stderr, code } = await downhill(folder, "train", "rooms.parquet", ...flags);
+  expect([stderr, code]).toEqual(["", 0]);
+  expect(stdout).toContain("rooms.parquet: 144 training, 16 validation and 40 test rows");
+  expect(numberOf(/Test: accuracy ([\d.]+)%/.exec(stdout)?.[1] ?? "")).toBeGreaterThan(90);
+});
+
 describe("wrong input is one sentence", () => {
   const refused: readonly (readonly [string, readonly string[], string])[] = [
     ["no target", ["flats.csv"], "target: got none for flats.csv; expected the column to predict, one of area, city"],
@@ -250,6 +268,27 @@ describe("wrong input is one sentence", () => {
     const { code, stdout, stderr } = await downhill(folder, "train", ...args, "--out", "never");
     expect(stderr).toContain(message);
     expect(stderr.trim().split("\n")).toHaveLength(1);
+    expect(stdout).toBe("");
+    expect(code).not.toBe(0);
+    expect(readdirSync(folder)).not.toContain("never");
+  });
+
+  test("a Parquet file with a length of billions, on which a decoder would not come to an end", {
+    timeout: 60_000,
+  }, async () => {
+    copyFileSync(join(root, "golden/tables/endless.parquet"), at("endless.parquet"));
+    const { code, stdout, stderr } = await downhill(
+      folder,
+      "train",
+      "endless.parquet",
+      "--target",
+      "a",
+      "--out",
+      "never",
+    );
+    expect(stderr).toMatch(
+      /^downhill: table: cannot read endless\.parquet as Parquet: column \w of rows \d+ to \d+ takes more than 9 seconds, so it must be damaged\.\n$/,
+    );
     expect(stdout).toBe("");
     expect(code).not.toBe(0);
     expect(readdirSync(folder)).not.toContain("never");
