@@ -2,7 +2,7 @@
  * What fine-tuning gains over a start from nothing on few pictures: `node bench/fine-tune.mjs`.
  *
  * Debian's package openclipart-png in two parts without a class in common (every second folder of 30 to 120 pictures, and the
- * rest): a ResNet-20 is trained on the rest, and then on few pictures of the others, with the command's defaults, once from that
+ * rest): a network is trained on the rest, and then on few pictures of the others, with the command's defaults, once from that
  * run (`--fine-tune`) and once from nothing.
  */
 import { execFile } from "node:child_process";
@@ -15,9 +15,13 @@ import { parseArgs, promisify } from "node:util";
 
 const HELP = `node bench/fine-tune.mjs [options]
   --folder <path>   openclipart's pictures (/usr/share/openclipart/png)
-  --sizes <n,...>   pictures to fine-tune on (100,260,500)
-  --seeds <n,...>   which of them, and the run's (1,2,3)
+  --sizes <n,...>   pictures to fine-tune on (100,260)
+  --seeds <n,...>   which of them, and the run's (1,2,3,4,5)
+  --model <name>    of both (resnet20)
+  --image-size <n>  of both (32)
   --base <run>      a run of the first training that is there already
+  --first <text>    of the first training, such as "--epochs 30"
+  --choose          test on other pictures: those that settings may be chosen by
   --flags <text>    for both, such as "--epochs 60"
   --tuning <text>   for fine-tuning alone, such as "--body-rate 0.3"
   --skip-scratch    fine-tuning alone`;
@@ -25,9 +29,13 @@ const HELP = `node bench/fine-tune.mjs [options]
 const { values: options } = parseArgs({
   options: {
     folder: { type: "string", default: "/usr/share/openclipart/png" },
-    sizes: { type: "string", default: "100,260,500" },
-    seeds: { type: "string", default: "1,2,3" },
+    sizes: { type: "string", default: "100,260" },
+    seeds: { type: "string", default: "1,2,3,4,5" },
     base: { type: "string" },
+    first: { type: "string", default: "" },
+    choose: { type: "boolean", default: false },
+    model: { type: "string", default: "resnet20" },
+    "image-size": { type: "string", default: "32" },
     flags: { type: "string", default: "" },
     tuning: { type: "string", default: "" },
     "skip-scratch": { type: "boolean", default: false },
@@ -40,9 +48,9 @@ const { values: options } = parseArgs({
 /** Of a class of the first training; some have a thousand. */
 const MOST = 200;
 const LEAST = 10;
-const MODEL = ["--model", "resnet20", "--image-size", "32"];
-const FIRST = ["--epochs", "30", "--lr", "0.002", "--validation", "0", "--test", "0.05"];
-const CHANGED = ["--augment", "flip, resizedCrop 0.5, saturation 0.3"];
+const MODEL = ["--model", options.model, "--image-size", options["image-size"]];
+const FIRST = ["--epochs", "150", "--lr", "0.002", "--validation", "0", "--test", "0.05"];
+const CHANGED = ["--augment", "flip, resizedCrop 0.35, brightness 0.2, saturation 0.3"];
 const command = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 
 /** @param {string | Uint8Array} data */
@@ -124,7 +132,11 @@ mkdirSync(join(work, "runs"));
 const { base, others } = split(findPictures());
 const count = (/** @type {Map<string, Picture[]>} */ part) =>
   [...part.values()].reduce((sum, { length }) => sum + length, 0);
-const held = new Map([...others].map(([name, list]) => [name, list.slice(0, Math.floor(list.length / 3))]));
+const third = (/** @type {readonly Picture[]} */ list) => Math.floor(list.length / 3);
+// The defaults were chosen by one third of each class; the test is on another.
+const held = new Map(
+  [...others].map(([name, list]) => [name, options.choose ? list.slice(0, third(list)) : list.slice(-third(list))]),
+);
 console.log(
   `first ${count(base)} pictures of ${base.size} classes, then others of ${others.size}: ${[...others.keys()].join(", ")}`,
 );
@@ -132,7 +144,7 @@ console.log(
 async function trainBase() {
   const list = join(work, "base.csv");
   writeList(list, [...base.values()].flat());
-  const { accuracy, run } = await train(list, [...MODEL, ...FIRST, ...CHANGED]);
+  const { accuracy, run } = await train(list, [...MODEL, ...FIRST, ...CHANGED, ...words(options.first)]);
   console.log(`${accuracy} % of the first part's test pictures right; ${run}`);
   return run;
 }
@@ -146,9 +158,11 @@ for (const size of options.sizes.split(",").map(Number)) {
   const reached = { scratch: [], tuned: [] };
   for (const seed of options.seeds.split(",")) {
     const rows = [...others].flatMap(([label, pictures]) => {
-      const test = held.get(label)?.map(({ path }) => ({ path, label, split: "test" })) ?? [];
-      const rest = ordered(pictures.slice(test.length), ({ path }) =>
-        digestOf(`${seed} ${relative(options.folder, path)}`),
+      const kept = held.get(label) ?? [];
+      const test = kept.map(({ path }) => ({ path, label, split: "test" }));
+      const rest = ordered(
+        pictures.filter((each) => !kept.includes(each)),
+        ({ path }) => digestOf(`${seed} ${relative(options.folder, path)}`),
       );
       const few = rest.slice(0, Math.max(1, Math.round((size * rest.length) / left)));
       return [...few.map(({ path }) => ({ path, label, split: "train" })), ...test];
